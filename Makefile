@@ -1,0 +1,62 @@
+# `make` alone lists the targets.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+DEMO_FLAGS  ?=
+TEST_FLAGS  ?=
+GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test peers check fmt-check cross wasm fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## build bin/xtls-agent and bin/xtlsctl
+	$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
+	$(GOBUILD) -o bin/xtlsctl ./cmd/xtlsctl
+
+demo: ## a device and its owner in one terminal, no server needed (DEMO_FLAGS=--auto plays both)
+	@$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
+	@bin/xtls-agent demo $(DEMO_FLAGS)
+
+test: ## run every test with the race detector; installs the peers first if they are missing
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	$(GO) test -race $(TEST_FLAGS) ./...
+
+peers: ## install the programs that the tests talk to (Debian 12, apt; says what it will do)
+	@build/peers.sh
+
+check: fmt-check ## formatting, vet, staticcheck, the order of the house, cross builds
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test ./internal/deps
+	@$(MAKE) --no-print-directory cross wasm
+
+fmt-check:
+	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { printf 'gofmt would change:\n%s\n' "$$bad" >&2; exit 1; }
+
+# What an owner runs is also built for his laptop; what a device runs, for the boards that it is made for.
+cross: ## build both programs for each platform, into bin/OS-ARCH/
+	GOOS=linux GOARCH=amd64 $(GOBUILD) -o bin/linux-amd64/ ./cmd/...
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/linux-arm64/ ./cmd/...
+	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o bin/linux-armv6/ ./cmd/...
+	GOOS=darwin GOARCH=amd64 $(GOBUILD) -o bin/darwin-amd64/ ./cmd/xtlsctl
+	GOOS=darwin GOARCH=arm64 $(GOBUILD) -o bin/darwin-arm64/ ./cmd/xtlsctl
+	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/windows-amd64/ ./cmd/xtlsctl
+
+# The owner's library takes its link and its store from outside, so it also runs in a browser.
+wasm:
+	GOOS=js GOARCH=wasm $(GO) build ./owner/...
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -rn1 dirname | sort -u | while read -r dir; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
+			echo "$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin
