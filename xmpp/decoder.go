@@ -1,0 +1,332 @@
+package xmpp
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Limits bounds what a decoder takes from the network. Zero fields mean the defaults.
+type Limits struct {
+	Bytes    int // of one stanza, tags included; default 262144, what common servers take
+	Depth    int // of elements within a stanza, itself included; default 32
+	Elements int // in one stanza; default 4096, so that tiny elements cannot multiply memory
+}
+
+// DefaultLimits are the limits used where a field is zero.
+var defaultLimits = Limits{Bytes: 262144, Depth: 32, Elements: 4096}
+
+func (l Limits) withDefaults() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = defaultLimits.Bytes
+	}
+	if l.Depth <= 0 {
+		l.Depth = defaultLimits.Depth
+	}
+	if l.Elements <= 0 {
+		l.Elements = defaultLimits.Elements
+	}
+	return l
+}
+
+// ErrTooBig is returned when a stanza exceeds the decoder's [Limits].
+var ErrTooBig = errors.New("xmpp: stanza exceeds the size limit")
+
+// ErrNotWellFormed is what malformed or restricted XML (RFC 6120 §11) is wrapped in.
+var ErrNotWellFormed = errors.New("xmpp: not well-formed")
+
+// maxAttrs bounds the attributes of one element, since checking for doubles is quadratic.
+const maxAttrs = 64
+
+// Decoder reads an XML stream: a root element that stays open, and its children one at a
+// time. It is strict: RFC 6120 §11.1 forbids comments, processing instructions, DTDs and
+// entities other than the five of XML, and all namespace prefixes must be declared.
+// After an error it must not be used again.
+type Decoder struct {
+	in     *meter
+	raw    *xml.Decoder
+	limits Limits
+	scopes []scope // open elements; scopes[0] is the stream's root
+}
+
+// scope is one open element: its raw name, for matching the end tag, and what it declares.
+type scope struct {
+	raw        xml.Name
+	namespaces map[string]string // prefix → namespace, of this element only; may be nil
+}
+
+// NewDecoder returns a decoder that reads from r, through a buffer of its own.
+func NewDecoder(r io.Reader, l Limits) *Decoder {
+	l = l.withDefaults()
+	in := &meter{r: bufio.NewReaderSize(r, 4096), left: l.Bytes}
+	return &Decoder{in: in, raw: xml.NewDecoder(in), limits: l}
+}
+
+// Buffered returns what was read from the underlying reader and not yet decoded:
+// before STARTTLS it must be empty (RFC 6120 §5.4.3.3).
+func (d *Decoder) Buffered() int { return d.in.r.Buffered() }
+
+// Root reads the start tag of the stream's root, after an optional XML declaration.
+func (d *Decoder) Root() (*Element, error) {
+	d.in.left = d.limits.Bytes
+	for first := true; ; first = false {
+		tok, err := d.token()
+		if err != nil {
+			return nil, err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			return d.open(t)
+		case xml.ProcInst:
+			if !first || t.Target != "xml" {
+				return nil, fmt.Errorf("%w: processing instruction", ErrNotWellFormed)
+			}
+		case xml.CharData:
+			if len(bytes.TrimSpace(t)) > 0 {
+				return nil, fmt.Errorf("%w: text before the root element", ErrNotWellFormed)
+			}
+		default:
+			return nil, fmt.Errorf("%w: unexpected markup before the root element", ErrNotWellFormed)
+		}
+	}
+}
+
+// Next reads the next child of the root, whole. White space between children is skipped.
+// It returns io.EOF at the root's end tag, and io.ErrUnexpectedEOF if input ends without it.
+func (d *Decoder) Next() (*Element, error) {
+	for {
+		d.in.left = d.limits.Bytes
+		tok, err := d.token()
+		if err != nil {
+			return nil, err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			el, err := d.open(t)
+			if err != nil {
+				return nil, err
+			}
+			elements := 1
+			return el, d.fill(el, 1, &elements)
+		case xml.EndElement:
+			if err := d.close(t); err != nil {
+				return nil, err
+			}
+			return nil, io.EOF
+		case xml.CharData:
+			if len(bytes.TrimSpace(t)) > 0 {
+				return nil, fmt.Errorf("%w: text between stanzas", ErrNotWellFormed)
+			}
+		default:
+			return nil, restricted(t)
+		}
+	}
+}
+
+// fill reads the content of el up to its end tag.
+func (d *Decoder) fill(el *Element, depth int, elements *int) error {
+	for {
+		tok, err := d.token()
+		if err != nil {
+			return err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			*elements++
+			if depth >= d.limits.Depth || *elements > d.limits.Elements {
+				return ErrTooBig
+			}
+			child, err := d.open(t)
+			if err != nil {
+				return err
+			}
+			el.Nodes = append(el.Nodes, Node{Elem: child})
+			if err := d.fill(child, depth+1, elements); err != nil {
+				return err
+			}
+		case xml.EndElement:
+			return d.close(t)
+		case xml.CharData:
+			if len(t) > 0 {
+				el.Nodes = append(el.Nodes, Node{Text: string(t)})
+			}
+		default:
+			return restricted(t)
+		}
+	}
+}
+
+func restricted(t xml.Token) error {
+	return fmt.Errorf("%w: %T is forbidden (RFC 6120 §11.1)", ErrNotWellFormed, t)
+}
+
+func (d *Decoder) token() (xml.Token, error) {
+	tok, err := d.raw.RawToken()
+	var syntax *xml.SyntaxError
+	switch {
+	case err == nil:
+		return tok, nil
+	case d.in.err != nil && d.in.err != io.EOF: // the reader's own error, which a SyntaxError may hide
+		return nil, d.in.err
+	case errors.Is(err, io.EOF), d.in.err == io.EOF:
+		return nil, io.ErrUnexpectedEOF
+	case errors.As(err, &syntax):
+		// Its text quotes the input: names only, but a peer's all the same.
+		return nil, fmt.Errorf("%w: %q", ErrNotWellFormed, syntax.Msg)
+	}
+	return nil, err
+}
+
+// open resolves the names of a start tag and pushes its scope.
+func (d *Decoder) open(t xml.StartElement) (*Element, error) {
+	if len(t.Attr) > maxAttrs {
+		return nil, ErrTooBig
+	}
+	declared, err := declarations(t.Attr)
+	if err != nil {
+		return nil, err
+	}
+	d.scopes = append(d.scopes, scope{raw: t.Name, namespaces: declared})
+	el := &Element{}
+	if el.Name, err = d.resolve(t.Name, true); err != nil {
+		return nil, err
+	}
+	for _, a := range t.Attr {
+		if isDeclaration(a.Name) {
+			continue
+		}
+		name, err := d.resolve(a.Name, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, seen := range el.Attrs {
+			if seen.Name == name {
+				return nil, fmt.Errorf("%w: attribute %q twice", ErrNotWellFormed, name.Local)
+			}
+		}
+		el.Attrs = append(el.Attrs, xml.Attr{Name: name, Value: a.Value})
+	}
+	return el, nil
+}
+
+func (d *Decoder) close(t xml.EndElement) error {
+	last := len(d.scopes) - 1
+	if last < 0 || d.scopes[last].raw != t.Name {
+		return fmt.Errorf("%w: end tag %q does not match", ErrNotWellFormed, t.Name.Local)
+	}
+	d.scopes = d.scopes[:last]
+	return nil
+}
+
+func isDeclaration(n xml.Name) bool {
+	return n.Space == "xmlns" || n.Space == "" && n.Local == "xmlns"
+}
+
+// declarations returns the namespaces that a start tag declares (Namespaces in XML 1.0 §3).
+func declarations(attrs []xml.Attr) (map[string]string, error) {
+	var out map[string]string
+	for _, a := range attrs {
+		if !isDeclaration(a.Name) {
+			continue
+		}
+		prefix := ""
+		if a.Name.Space == "xmlns" {
+			prefix = a.Name.Local
+		}
+		_, twice := out[prefix]
+		reserved := prefix == "xmlns" || (prefix == "xml") != (a.Value == NSXML)
+		if twice || reserved || prefix != "" && a.Value == "" {
+			return nil, fmt.Errorf("%w: bad namespace declaration", ErrNotWellFormed)
+		}
+		if out == nil {
+			out = make(map[string]string, 2)
+		}
+		out[prefix] = a.Value
+	}
+	return out, nil
+}
+
+// resolve turns a raw name (prefix in Space) into one with a namespace. The default
+// namespace is for elements only (Namespaces in XML 1.0 §6.2).
+func (d *Decoder) resolve(raw xml.Name, isElement bool) (xml.Name, error) {
+	if raw.Local == "" || strings.Contains(raw.Local, ":") {
+		return xml.Name{}, fmt.Errorf("%w: bad name", ErrNotWellFormed)
+	}
+	if raw.Space == "xml" {
+		return xml.Name{Space: NSXML, Local: raw.Local}, nil
+	}
+	if raw.Space == "" && !isElement {
+		return raw, nil
+	}
+	for i := len(d.scopes) - 1; i >= 0; i-- {
+		if ns, ok := d.scopes[i].namespaces[raw.Space]; ok {
+			return xml.Name{Space: ns, Local: raw.Local}, nil
+		}
+	}
+	if raw.Space == "" {
+		return raw, nil
+	}
+	return xml.Name{}, fmt.Errorf("%w: prefix %q is not declared", ErrNotWellFormed, raw.Space)
+}
+
+// meter hands out at most left bytes, then fails with ErrTooBig. It remembers its error.
+type meter struct {
+	r    *bufio.Reader
+	left int
+	err  error
+}
+
+func (m *meter) ReadByte() (byte, error) {
+	if m.left <= 0 {
+		m.err = ErrTooBig
+		return 0, m.err
+	}
+	b, err := m.r.ReadByte()
+	if err != nil {
+		m.err = err
+		return 0, err
+	}
+	m.left--
+	return b, nil
+}
+
+// Read exists because xml.NewDecoder takes an io.Reader; it uses ReadByte where there is one.
+func (m *meter) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	b, err := m.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	p[0] = b
+	return 1, nil
+}
+
+// ParseElement decodes data, which must hold exactly one element.
+func ParseElement(data []byte, l Limits) (*Element, error) {
+	d := NewDecoder(bytes.NewReader(data), l)
+	el, err := d.Root()
+	if err != nil {
+		return nil, err
+	}
+	elements := 1
+	if err := d.fill(el, 1, &elements); err != nil {
+		return nil, err
+	}
+	d.in.left = d.limits.Bytes // white space may follow
+	for {
+		tok, err := d.token()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return el, nil
+		}
+		text, ok := tok.(xml.CharData)
+		if err != nil || !ok || len(bytes.TrimSpace(text)) > 0 {
+			return nil, fmt.Errorf("%w: more than one element", ErrNotWellFormed)
+		}
+	}
+}

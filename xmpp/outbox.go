@@ -1,0 +1,160 @@
+package xmpp
+
+import (
+	"context"
+	"sync"
+)
+
+// The outbox holds at most this much. Requests and messages wait for room. Answers never
+// wait, so that a handler cannot block; instead the session reads no further while it is full.
+const (
+	outboxStanzas = 64
+	outboxBytes   = 1 << 20
+)
+
+// outbox is a session's bounded queue of stanzas to write, in two lanes: acknowledgements
+// and pings go before data.
+type outbox struct {
+	mu     sync.Mutex // guards all below
+	lanes  [2][]*Stanza
+	count  int
+	bytes  int
+	closed error
+	change chan struct{} // closed and replaced at each change
+}
+
+const (
+	laneUrgent = iota
+	laneData
+)
+
+func newOutbox() *outbox { return &outbox{change: make(chan struct{})} }
+
+// laneOf returns urgent for what is small and holds somebody up.
+func laneOf(s *Stanza) int {
+	bare := s.IsResponse() && (len(s.Payload) == 0 || s.Type == Fail)
+	if bare || s.Kind == IQ && s.Child(NSPing, "ping") != nil {
+		return laneUrgent
+	}
+	return laneData
+}
+
+// put queues s at once, full or not.
+func (o *outbox) put(s *Stanza) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.putLocked(s)
+}
+
+func (o *outbox) putLocked(s *Stanza) error {
+	if o.closed != nil {
+		return o.closed
+	}
+	lane := laneOf(s)
+	o.lanes[lane] = append(o.lanes[lane], s)
+	o.count++
+	o.bytes += s.weight()
+	o.signal()
+	return nil
+}
+
+// putWait queues s as soon as there is room.
+func (o *outbox) putWait(ctx context.Context, s *Stanza) error {
+	for {
+		o.mu.Lock()
+		if o.closed != nil || o.hasRoom() {
+			err := o.putLocked(s)
+			o.mu.Unlock()
+			return err
+		}
+		change := o.change
+		o.mu.Unlock()
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// waitRoom returns when the outbox has room or is closed.
+func (o *outbox) waitRoom() {
+	for {
+		o.mu.Lock()
+		ok, change := o.closed != nil || o.hasRoom(), o.change
+		o.mu.Unlock()
+		if ok {
+			return
+		}
+		<-change
+	}
+}
+
+// take returns the next stanza, waiting for one. After close it hands out what is left,
+// then returns nil.
+func (o *outbox) take() *Stanza {
+	for {
+		o.mu.Lock()
+		for lane := range o.lanes {
+			if q := o.lanes[lane]; len(q) > 0 {
+				s := q[0]
+				q[0] = nil
+				o.lanes[lane] = q[1:]
+				o.count--
+				o.bytes -= s.weight()
+				o.signal()
+				o.mu.Unlock()
+				return s
+			}
+		}
+		closed, change := o.closed, o.change
+		o.mu.Unlock()
+		if closed != nil {
+			return nil
+		}
+		<-change
+	}
+}
+
+// close refuses further stanzas with err. With drop it discards what is queued.
+func (o *outbox) close(err error, drop bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed == nil {
+		o.closed = err
+	}
+	if drop {
+		o.lanes, o.count, o.bytes = [2][]*Stanza{}, 0, 0
+	}
+	o.signal()
+}
+
+func (o *outbox) hasRoom() bool { return o.count < outboxStanzas && o.bytes < outboxBytes }
+
+func (o *outbox) signal() {
+	close(o.change)
+	o.change = make(chan struct{})
+}
+
+// weight estimates the stanza's size on the wire, in bytes.
+func (s *Stanza) weight() int {
+	n := 128
+	for _, p := range s.Payload {
+		n += p.weight()
+	}
+	return n
+}
+
+func (e *Element) weight() int {
+	n := 2*len(e.Name.Local) + len(e.Name.Space) + 5
+	for _, a := range e.Attrs {
+		n += len(a.Name.Local) + len(a.Value) + 4
+	}
+	for _, c := range e.Nodes {
+		n += len(c.Text)
+		if c.Elem != nil {
+			n += c.Elem.weight()
+		}
+	}
+	return n
+}
