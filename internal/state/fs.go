@@ -1,0 +1,40 @@
+package state
+
+import "io"
+
+// FS is what a Dir needs of a file system. It is small so that tests can record
+// each operation and replay a power cut after any of them.
+type FS interface {
+	// OpenFolder opens the folder at path; it creates it, durably and readable
+	// by nobody else, if it is missing.
+	OpenFolder(path string) (Folder, error)
+}
+
+// Folder is one open folder. Names are plain file names, without separators.
+// Errors match [io/fs.ErrNotExist] and [io/fs.ErrPermission] as those of os do.
+type Folder interface {
+	// Lock takes an exclusive lock on the file called name, which it creates if
+	// missing, until the returned Closer is closed or the process ends. It
+	// fails at once with an error that matches errLockHeld if somebody has it.
+	Lock(name string) (io.Closer, error)
+	// ReadFile returns the content, but no more than limit+1 bytes of it.
+	ReadFile(name string, limit int) ([]byte, error)
+	// Create makes a new file with mode 0600; a file of that name is an error.
+	Create(name string) (File, error)
+	// Rename replaces what newName was.
+	Rename(oldName, newName string) error
+	Remove(name string) error
+	// Names lists the folder.
+	Names() ([]string, error)
+	// Sync makes the creations, renames and removals so far durable.
+	Sync() error
+	Close() error
+}
+
+// File is a file being written.
+type File interface {
+	io.Writer
+	// Sync makes what was written durable.
+	Sync() error
+	Close() error
+}
