@@ -258,3 +258,59 @@ func opsOf(t *testing.T, s step) []op {
 	}
 	return m.ops[before:]
 }
+
+// TestOldCopyThatReappears: a card that gives back a sector as it was long ago, or a
+// restored backup of one copy, loses against the newer generation, tombstones included.
+func TestOldCopyThatReappears(t *testing.T) {
+	steps := []step{write("one"), write("two"), remove(), write("three")}
+	for _, suffix := range suffixes {
+		m := newMemFS(nil)
+		d := mustOpen(t, m)
+		var old []map[string][]byte
+		for i, s := range steps {
+			if err := s.call(d); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range old {
+				files := m.files()
+				files[file+suffix] = o[file+suffix]
+				if got := outcome(mustOpen(t, newMemFS(files)), file); got != s.then {
+					t.Errorf("step %d, old copy %s: read %q, want %q", i, suffix, got, s.then)
+				}
+			}
+			old = append(old, m.files())
+		}
+	}
+}
+
+// TestCurrentCopyIsReplacedLast: while the other copy is being mended, the good one is
+// not touched.
+func TestCurrentCopyIsReplacedLast(t *testing.T) {
+	for i, suffix := range suffixes {
+		files := writtenFiles(t, "one")
+		files[file+suffix] = []byte("rotten")
+		m := newMemFS(files)
+		d := mustOpen(t, m)
+		if err := d.Write(file, []byte("two")); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range m.ops {
+			if o.kind == opRename {
+				if o.to != file+suffix {
+					t.Errorf("copy %d is rotten, but %s was replaced first", i, o.to)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestOpenSyncs: what a killed process had renamed and not synced is made durable
+// before anybody reads it.
+func TestOpenSyncs(t *testing.T) {
+	m := newMemFS(writtenFiles(t, "one"))
+	mustOpen(t, m)
+	if len(m.ops) == 0 || m.ops[0].kind != opSync {
+		t.Errorf("operations while opening: %v", m.ops)
+	}
+}

@@ -321,6 +321,30 @@ func TestUnreadableIsNotAbsent(t *testing.T) {
 	}
 }
 
+// TestUnreadableAndBad: the copy that cannot be read may be whole, so it is not yet
+// damage and nothing is set aside.
+func TestUnreadableAndBad(t *testing.T) {
+	for i, suffix := range suffixes {
+		files := writtenFiles(t, "one")
+		files[file+suffixes[1-i]] = []byte("rotten")
+		m := newMemFS(files)
+		d := mustOpen(t, m)
+		m.fail = func(k opKind, name string) error {
+			if k == opRead && name == file+suffix {
+				return syscall.EIO
+			}
+			return nil
+		}
+		if got := outcome(d, file); !strings.HasPrefix(got, "error: ") {
+			t.Errorf("copy %s unreadable: %q", suffix, got)
+		}
+		m.fail = nil
+		if got := outcome(d, file); got != "data:one" {
+			t.Errorf("copy %s readable again: %q", suffix, got)
+		}
+	}
+}
+
 func TestOneUnreadableCopyIsReplaced(t *testing.T) {
 	m := newMemFS(writtenFiles(t, "one"))
 	d := mustOpen(t, m)
