@@ -44,6 +44,7 @@ type LibSSLResult struct {
 	AlertReceived int    `json:"alert_received"` // 0: none
 	A             string `json:"A"`              // as on the wire, hexadecimal
 	B             string `json:"B"`
+	Salt          string `json:"salt"`
 }
 
 // LibSSL is a running libssl peer.

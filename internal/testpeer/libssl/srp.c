@@ -51,7 +51,7 @@ static BIGNUM *N, *g, *salt, *verifier;
 /* What is seen of the handshake that is under way. */
 static struct {
     int alert_sent, alert_received; /* 0: none (close_notify is not counted) */
-    char *a, *b;                    /* A and B as they stand on the wire, in hexadecimal */
+    char *a, *b, *salt;             /* A, B and the salt as they stand on the wire, in hexadecimal */
 } seen;
 
 static void die(const char *format, ...) {
@@ -102,12 +102,13 @@ static void info_cb(const SSL *ssl, int where, int ret) {
         seen.alert_sent = code;
 }
 
-/* vector16 returns, in hexadecimal, the opaque<2> at *at and moves *at behind it. */
-static char *vector16(const unsigned char *buf, size_t len, size_t *at) {
-    if (*at + 2 > len)
+/* vector returns, in hexadecimal, the opaque<prefix> at *at and moves *at behind it. */
+static char *vector(const unsigned char *buf, size_t len, size_t *at, size_t prefix) {
+    size_t n = 0;
+    if (*at + prefix > len)
         return NULL;
-    size_t n = (size_t)buf[*at] << 8 | buf[*at + 1];
-    *at += 2;
+    for (size_t i = 0; i < prefix; i++)
+        n = n << 8 | buf[(*at)++];
     if (*at + n > len)
         return NULL;
     char *hex = OPENSSL_malloc(2 * n + 1);
@@ -118,7 +119,7 @@ static char *vector16(const unsigned char *buf, size_t len, size_t *at) {
     return hex;
 }
 
-/* msg_cb keeps A of ClientKeyExchange and B of ServerKeyExchange (N<2> g<2> salt<1> B<2>). */
+/* msg_cb keeps A of ClientKeyExchange, salt and B of ServerKeyExchange (N<2> g<2> salt<1> B<2>). */
 static void msg_cb(int write_p, int version, int type, const void *data, size_t len, SSL *ssl, void *arg) {
     (void)write_p, (void)version, (void)ssl, (void)arg;
     const unsigned char *buf = data;
@@ -126,13 +127,12 @@ static void msg_cb(int write_p, int version, int type, const void *data, size_t 
     if (type != SSL3_RT_HANDSHAKE || len < 5)
         return;
     if (buf[0] == SSL3_MT_CLIENT_KEY_EXCHANGE && seen.a == NULL)
-        seen.a = vector16(buf, len, &at);
+        seen.a = vector(buf, len, &at, 2);
     if (buf[0] == SSL3_MT_SERVER_KEY_EXCHANGE && seen.b == NULL) {
-        OPENSSL_free(vector16(buf, len, &at));
-        OPENSSL_free(vector16(buf, len, &at));
-        if (at < len)
-            at += 1 + buf[at];
-        seen.b = vector16(buf, len, &at);
+        OPENSSL_free(vector(buf, len, &at, 2));
+        OPENSSL_free(vector(buf, len, &at, 2));
+        seen.salt = vector(buf, len, &at, 1);
+        seen.b = vector(buf, len, &at, 2);
     }
 }
 
@@ -298,10 +298,11 @@ static void report(SSL *ssl, const char *failed) {
     if (err != 0 && ERR_reason_error_string(err) != NULL)
         snprintf(reason, sizeof reason, "%s", ERR_reason_error_string(err));
     printf("{\"ok\":%s,\"failed\":\"%s\",\"reason\":\"%s\",\"version\":\"%s\",\"suite\":\"%s\",\"ems\":%s,"
-           "\"alert_sent\":%d,\"alert_received\":%d,\"A\":\"%s\",\"B\":\"%s\"}\n",
+           "\"alert_sent\":%d,\"alert_received\":%d,\"A\":\"%s\",\"B\":\"%s\",\"salt\":\"%s\"}\n",
            failed ? "false" : "true", failed ? failed : "", reason, SSL_get_version(ssl),
            SSL_get_cipher_name(ssl), SSL_get_extms_support(ssl) == 1 ? "true" : "false", seen.alert_sent,
-           seen.alert_received, seen.a ? seen.a : "", seen.b ? seen.b : "");
+           seen.alert_received, seen.a ? seen.a : "", seen.b ? seen.b : "",
+           seen.salt ? seen.salt : "");
     fflush(stdout);
 }
 
@@ -321,6 +322,7 @@ static void one_handshake(SSL_CTX *ctx, int listener) {
     close(fd);
     OPENSSL_free(seen.a);
     OPENSSL_free(seen.b);
+    OPENSSL_free(seen.salt);
     memset(&seen, 0, sizeof seen);
 }
 
