@@ -1,0 +1,199 @@
+package pairing
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// An AttemptID names one attempt to pair, for the life of a Policy. Zero names none.
+type AttemptID uint64
+
+// A phase is how far an attempt has come.
+type phase int
+
+const (
+	handshaking phase = iota // TLS-SRP runs
+	proven                   // the first Finished was right; certificates are exchanged
+	enrolled                 // they are; the session is about to end
+)
+
+type attempt struct {
+	peer     Peer
+	phase    phase
+	deadline Deadline
+}
+
+// A Deadline says when an attempt is ended, as monotonic readings.
+type Deadline struct {
+	// Idle is the end unless there is progress before; zero once the PIN is proven.
+	Idle time.Time
+	// Hard is the end whatever happens.
+	Hard time.Time
+}
+
+func (d Deadline) earliest() time.Time {
+	if d.Idle.IsZero() || d.Hard.Before(d.Idle) {
+		return d.Hard
+	}
+	return d.Idle
+}
+
+// A Ticket is leave to run one handshake.
+type Ticket struct {
+	ID       AttemptID
+	PIN      PIN
+	Deadline Deadline
+}
+
+// Start counts a handshake of the peer's and gives leave for it, or says why not, as
+// MayTry does. It is called at the ClientHello.
+func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	if err := p.check(peer, now, &eff); err != nil {
+		return Ticket{}, eff, err
+	}
+	key := peer.key()
+	if p.window.peers[key] == nil {
+		p.window.peers[key] = &tally{}
+	}
+	p.window.peers[key].starts++
+	p.lastID++
+	a := &attempt{peer: peer, deadline: Deadline{
+		Idle: now.Add(idleLimit),
+		Hard: earlier(now.Add(handshakeLimit), p.window.end), // a proof must arrive while the window is open
+	}}
+	p.attempts[p.lastID] = a
+	return Ticket{ID: p.lastID, PIN: p.window.pin, Deadline: a.deadline}, eff, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Progress says that the handshake moves: bytes of it arrived. It never moves the
+// hard deadline.
+func (p *Policy) Progress(now time.Time, id AttemptID) (Deadline, Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	a := p.attempts[id]
+	if a == nil {
+		return Deadline{}, eff, ErrEnded
+	}
+	if a.phase == handshaking {
+		a.deadline.Idle = now.Add(idleLimit)
+	}
+	return a.deadline, eff, nil
+}
+
+// Proof says that the first client Finished of an attempt was judged right (ok) or
+// wrong. Either way the PIN is spent: the other handshakes end, and a new PIN is shown
+// in what is left of the window, after a wrong one at once, after a right one if the
+// enrolment fails. Effects.Persist comes before the answer to the peer.
+//
+// An error means that the judgement does not count and the peer must not learn it: it
+// gets the same answer as for a wrong PIN.
+func (p *Policy) Proof(now time.Time, id AttemptID, ok bool) (Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	a := p.attempts[id]
+	if a == nil || a.phase != handshaking {
+		p.lateProof(now, ok, &eff)
+		return eff, ErrEnded
+	}
+	allowed := p.entitled(a.peer) // it may have changed since the start
+	p.window.proofs++
+	p.count(ok && allowed, &eff)
+	if ok && allowed {
+		a.phase, a.deadline = proven, Deadline{Hard: now.Add(enrolLimit)}
+		p.fire(evProve, NoticeFinishing, a.peer.JID, &eff)
+		return eff, nil
+	}
+	p.window.peers[a.peer.key()].failed++
+	delete(p.attempts, id)
+	p.afterFailure(now, &eff)
+	if !allowed {
+		return eff, ErrMayNotTry
+	}
+	return eff, nil
+}
+
+// lateProof counts a wrong guess of a fixed PIN by a handshake that has been ended:
+// otherwise handshakes that run side by side were guesses for nothing.
+func (p *Policy) lateProof(now time.Time, ok bool, eff *Effects) {
+	if p.cfg.Mode != ModeFixed || ok {
+		return
+	}
+	p.count(false, eff)
+	if p.overdrawn() {
+		p.fire(evLock, NoticeLocked, "", eff)
+	}
+}
+
+// count keeps the counters that outlive a restart.
+func (p *Policy) count(ok bool, eff *Effects) {
+	p.counters.Proofs++
+	if ok {
+		p.counters.Failures = 0
+	} else if p.counters.Failures < math.MaxUint32 {
+		p.counters.Failures++
+	}
+	eff.persist(p.counters)
+}
+
+// afterFailure goes on after a wrong PIN.
+func (p *Policy) afterFailure(now time.Time, eff *Effects) {
+	switch {
+	case p.overdrawn():
+		p.fire(evLock, NoticeLocked, "", eff)
+	case p.cfg.Mode == ModeDisplay || p.window.proofs >= maxProofs:
+		p.reopen(now, evRotate, NoticeWrongPIN, eff)
+	default:
+		// The wait doubles within a window and starts afresh with the next one,
+		// which only a hand at the button opens; the lock counts them all.
+		p.window.waitUntil = now.Add(firstWait << min(p.window.waits, maxDoublings))
+		p.window.waits++
+		p.fire(evWait, NoticeWait, "", eff)
+	}
+}
+
+// Enrolled says that the attempt's peer is stored as an owner and has been answered.
+// That closes the window: one window makes one owner. The attempt itself goes on until
+// End or its deadline, so that its session closes in good order.
+func (p *Policy) Enrolled(now time.Time, id AttemptID) (Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	a := p.attempts[id]
+	if a == nil || a.phase != proven {
+		return eff, ErrEnded
+	}
+	a.phase = enrolled
+	p.fire(evFinish, NoticeStored, a.peer.JID, &eff)
+	return eff, nil
+}
+
+// End says that the attempt's session has ended, for whatever reason. It may be called
+// for one that is long over.
+func (p *Policy) End(now time.Time, id AttemptID) Effects {
+	var eff Effects
+	p.advance(now, &eff)
+	delete(p.attempts, id)
+	p.dropUnproven(now, &eff)
+	return eff
+}
+
+// endAll ends the attempts that match.
+func (p *Policy) endAll(eff *Effects, cause error, match func(*attempt) bool) {
+	for id, a := range p.attempts {
+		if match(a) {
+			delete(p.attempts, id)
+			eff.End = append(eff.End, Ending{id, cause})
+		}
+	}
+	slices.SortFunc(eff.End, func(a, b Ending) int { return cmp.Compare(a.ID, b.ID) })
+}

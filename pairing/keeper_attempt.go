@@ -1,0 +1,89 @@
+package pairing
+
+import (
+	"time"
+)
+
+// An Attempt is one handshake, and the enrolment after it, that the Keeper gave leave
+// for. Whoever started it calls End, always.
+type Attempt struct {
+	k    *Keeper
+	id   AttemptID
+	peer Peer
+	pin  PIN
+
+	done  chan struct{}
+	cause error // set before done is closed
+}
+
+// Start gives the peer leave for one handshake, or says why not; see [Policy.Start].
+func (k *Keeper) Start(peer Peer) (*Attempt, error) {
+	var a *Attempt
+	err := k.do(func(now time.Time) (Effects, error) {
+		ticket, eff, err := k.policy.Start(now, peer)
+		if err != nil {
+			k.log.Info("pairing: refused", "peer", peer.JID, "addr", peer.Addr, "why", err)
+			return eff, err
+		}
+		a = &Attempt{k: k, id: ticket.ID, peer: peer, pin: ticket.PIN, done: make(chan struct{})}
+		k.attempts[a.id] = a
+		return eff, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// PIN returns the password of this handshake.
+func (a *Attempt) PIN() PIN { return a.pin }
+
+// Done is closed when the attempt is over: the window closed, another peer took the
+// PIN, a deadline passed, or End was called. The caller then ends the session.
+func (a *Attempt) Done() <-chan struct{} { return a.done }
+
+// Err says why the attempt is over, or nil while it is not.
+func (a *Attempt) Err() error {
+	select {
+	case <-a.done:
+		return a.cause
+	default:
+		return nil
+	}
+}
+
+// Progress says that bytes of the handshake arrived. An error means that the attempt is
+// over.
+func (a *Attempt) Progress() error {
+	return a.k.do(func(now time.Time) (Effects, error) {
+		_, eff, err := a.k.policy.Progress(now, a.id)
+		return eff, err
+	})
+}
+
+// Proof says that the first client Finished was judged, before any answer leaves. When
+// it returns nil, the proof is counted durably and the answer may go out. After an
+// error the peer gets the answer to a wrong PIN, whatever ok was.
+func (a *Attempt) Proof(ok bool) error {
+	return a.k.do(func(now time.Time) (Effects, error) {
+		eff, err := a.k.policy.Proof(now, a.id, ok)
+		a.k.log.Info("pairing: PIN judged", "attempt", a.id, "peer", a.peer.JID, "addr", a.peer.Addr, "ok", ok && err == nil)
+		return eff, err
+	})
+}
+
+// Enrolled says that the peer is stored and has been answered; see [Policy.Enrolled].
+func (a *Attempt) Enrolled() error {
+	return a.k.do(func(now time.Time) (Effects, error) { return a.k.policy.Enrolled(now, a.id) })
+}
+
+// End says that the session has ended. Only the first call counts.
+func (a *Attempt) End() {
+	_ = a.k.do(func(now time.Time) (Effects, error) {
+		eff := a.k.policy.End(now, a.id)
+		if a.k.attempts[a.id] != nil {
+			a.k.forget(a, ErrEnded)
+		}
+		return eff, nil
+	})
+}

@@ -1,0 +1,134 @@
+package pairing
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A window is the zero value in the states Closed, Locked and Damaged.
+type window struct {
+	grant     By     // whose word the window stands on: of ByOwner even if the button was pressed for it
+	opener    string // the owner's bare JID, with ByOwner
+	guests    Allow
+	end       time.Time
+	pin       PIN // zero unless Open
+	proofs    int
+	waits     int
+	waitUntil time.Time
+	peers     map[peerKey]*tally
+	named     map[string]bool
+}
+
+// remote reports whether the window stands on the word of an owner over x509 or of the
+// local command.
+func (w *window) remote() bool { return w.grant == ByOwner || w.grant == ByLocal }
+
+// An Opening asks for a window.
+type Opening struct {
+	By By
+	// Opener is the owner's bare JID, with ByOwner.
+	Opener string
+	// Guests may try in this window although they own nothing; with ByLocal and
+	// ByOwner only.
+	Guests Allow
+}
+
+// OpenWindow opens a window, in place of the one that may be there: what runs in that
+// one ends, and a new PIN is drawn. A device with a fixed PIN opens one at the button
+// only; there, ByLocal and ByOwner prepare a window that the next press opens. ByStart
+// opens one only while nobody owns the device, and replaces none.
+func (p *Policy) OpenWindow(now time.Time, o Opening) (Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	if err := p.mayOpen(o, &eff); err != nil {
+		return eff, err
+	}
+	if o.By == ByStart && p.state != Closed {
+		return eff, nil
+	}
+	w := window{grant: o.By, end: now.Add(p.cfg.Window), peers: map[peerKey]*tally{}, named: map[string]bool{}}
+	switch {
+	case o.By == ByLocal || o.By == ByOwner:
+		w.opener, w.guests = o.Opener, o.Guests
+	case p.state == Armed: // a press: it is what the one who asked is waiting for
+		w.grant, w.opener, w.guests = p.window.grant, p.window.opener, p.window.guests
+	}
+	if p.cfg.Mode == ModeFixed && o.By != ByButton {
+		p.window = w
+		p.fire(evArm, NoticePress, "", &eff)
+		return eff, nil
+	}
+	pin, err := p.draw()
+	if err != nil {
+		return eff, fmt.Errorf("pairing: opening a window: %w", err)
+	}
+	w.pin = pin
+	p.window = w
+	p.fire(evOpen, p.showing(NoticePIN), "", &eff)
+	return eff, nil
+}
+
+// mayOpen reports why a window may not be opened, on the display too.
+func (p *Policy) mayOpen(o Opening, eff *Effects) error {
+	switch {
+	case p.state == Damaged:
+		eff.say(Notice{Kind: NoticeDamaged})
+		return ErrDamaged
+	case p.state == Locked:
+		eff.say(Notice{Kind: NoticeLocked})
+		return ErrLocked
+	case o.By == ByStart && p.cfg.Owners.Owned():
+		return ErrOwned
+	case o.By == ByStart && p.cfg.Mode == ModeFixed:
+		return ErrButtonOnly
+	case p.cfg.Mode == ModeDisplay && p.cfg.CanShow != nil && !p.cfg.CanShow():
+		return ErrNoDisplay
+	}
+	return nil
+}
+
+// draw returns the PIN for a window: never the one before it again.
+func (p *Policy) draw() (PIN, error) {
+	if p.cfg.Mode == ModeFixed {
+		return p.cfg.Fixed, nil
+	}
+	for range maxDraws {
+		pin, err := p.cfg.DrawPIN()
+		if err != nil {
+			return PIN{}, err
+		}
+		if !pin.IsZero() && !pin.Equal(p.lastPIN) {
+			p.lastPIN = pin
+			return pin, nil
+		}
+	}
+	return PIN{}, errors.New("pairing: drawing a PIN: always the same one")
+}
+
+// showing is the notice for an open window: the PIN of a label is not shown.
+func (p *Policy) showing(k NoticeKind) NoticeKind {
+	if k == NoticePIN && p.cfg.Mode == ModeFixed {
+		return NoticeLabel
+	}
+	return k
+}
+
+// reopen shows a new PIN in the window that is there, if it has time and proofs left.
+func (p *Policy) reopen(now time.Time, ev event, why NoticeKind, eff *Effects) {
+	if !now.Before(p.window.end) {
+		p.fire(evClose, NoticeClosed, "", eff)
+		return
+	}
+	if p.window.proofs >= maxProofs {
+		p.fire(evClose, NoticeTooMany, "", eff)
+		return
+	}
+	pin, err := p.draw()
+	if err != nil {
+		p.fire(evClose, NoticeFault, "", eff)
+		return
+	}
+	p.window.pin = pin
+	p.fire(ev, why, "", eff)
+}

@@ -1,0 +1,90 @@
+package pairing
+
+import (
+	"strings"
+	"unicode"
+)
+
+// shortLine is what a line of a 128 pixel wide display holds, in a font 7 pixels wide.
+const shortLine = 18
+
+// A wording says one thing twice: in a sentence, which terminals and larger displays
+// wrap, and in a line of at most shortLine characters. In both, %s is the peer.
+type wording struct{ long, short string }
+
+// words is all that the device says to people about pairing, in one place.
+func words(k NoticeKind) wording {
+	switch k {
+	case NoticePIN:
+		return wording{"Type this PIN on your phone or computer.", "type this PIN"}
+	case NoticeLabel:
+		return wording{"Ready to pair: type the PIN on the device's label.", "PIN: see the label"}
+	case NoticePress:
+		return wording{"Press the button on the device to start pairing.", "press the button"}
+	case NoticeWrongPIN:
+		return wording{"Wrong PIN, here is a new one.", "wrong, a new PIN:"}
+	case NoticeWait:
+		return wording{"Wrong PIN, please wait a moment.", "wrong PIN, wait"}
+	case NoticeMayNotTry:
+		return wording{"%s tried to pair, but may not.", "refused %s"}
+	case NoticeFinishing:
+		return wording{"PIN correct, pairing with %s …", "pairing …"}
+	case NoticeUnfinished:
+		return wording{"Pairing was interrupted, please try again.", "please try again"}
+	case NoticeStored:
+		return wording{"Almost paired with %s …", "almost paired …"}
+	case NoticePaired:
+		return wording{"Paired with %s.", "paired %s"}
+	case NoticeClosed:
+		return wording{"Pairing is closed. Press the button to open it.", "pairing closed"}
+	case NoticeTooMany:
+		return wording{"Too many wrong PINs, pairing is closed. Press the button to open it.", "too many wrong"}
+	case NoticeLocked:
+		return wording{"Pairing is locked, hold the button for 3 seconds.", "locked, hold key"}
+	case NoticeDamaged:
+		return wording{"The device's memory is damaged, pairing is locked. Hold the button: 3 seconds to unlock, 10 to start afresh.", "memory damaged"}
+	case NoticeUnlocked:
+		return wording{"Unlocked. Press the button to pair.", "unlocked"}
+	case NoticeReset:
+		return wording{"The device has forgotten its owners.", "device was reset"}
+	case NoticeStorage:
+		return wording{"The device cannot write to its memory, so it cannot pair. See its log.", "cannot store"}
+	case NoticeFault:
+		return wording{"The device cannot make a PIN. See its log.", "fault, see log"}
+	case NoticeClockNotSet:
+		return wording{"The clock is not set. The device waits for the time before it connects.", "clock not set"}
+	}
+	return wording{}
+}
+
+// Text is the notice as a sentence, without the PIN.
+func (n Notice) Text() string {
+	return strings.ReplaceAll(words(n.Kind).long, "%s", clean(n.Peer, 64))
+}
+
+// Short is the notice in at most 18 characters, without the PIN.
+func (n Notice) Short() string {
+	w := words(n.Kind).short
+	return strings.ReplaceAll(w, "%s", clean(n.Peer, shortLine-len(w)+len("%s")))
+}
+
+// clean makes a JID from the network fit for a display: nothing that does not print, so
+// no control characters and no marks that turn the direction of writing, and at most
+// limit characters.
+func clean(peer string, limit int) string {
+	if peer == "" {
+		peer = "?"
+	}
+	var out []rune
+	for _, r := range peer {
+		if len(out) == limit {
+			out[limit-1] = '…'
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
