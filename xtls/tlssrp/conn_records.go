@@ -289,7 +289,7 @@ func (c *Conn) sendAlertFor(err error) {
 func (c *Conn) sendAlert(level byte, alert AlertError) error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if c.out.err != nil {
+	if c.out.err != nil || c.out.closeNotifySent {
 		return c.out.err
 	}
 	c.out.buffering = false
