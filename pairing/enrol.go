@@ -1,0 +1,125 @@
+package pairing
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+)
+
+// enrolTimeout is how long the SRP session may last after the PIN was proven.
+const enrolTimeout = 60 * time.Second
+
+// Store makes the peer's certificate durable, as provisional, before it returns.
+type Store func(peer *x509.Certificate) error
+
+// The exchange, over the SRP-secured stream only (jingle-xtls, Exchanging Certificates). The device asks
+// first, so that it has stored the owner before the owner can believe to be paired:
+//
+//	device                                   owner
+//	  get pubkeys ──▶
+//	                     ◀── result: the owner's certificate
+//	store provisional, synced
+//	                     ◀── get pubkeys
+//	  result: the device's certificate ──▶
+//	                                         store provisional, synced
+//	                     ◀── end of the stream
+
+// AdmitOwner runs the device's side on link, which it closes: it asks for the owner's certificate, stores it,
+// and only then gives its own. It returns when the owner has ended the stream, or after a minute.
+func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store) error {
+	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
+	defer cancel()
+	stored, given := make(chan struct{}), make(chan struct{}, 1)
+	s := xmpp.NewSession(link, nil)
+	s.HandlePing()
+	var answers sync.WaitGroup
+	onPubkeys(s, func(ctx context.Context, r *xmpp.Request) {
+		answers.Go(func() { // answers may come later: this one waits for the disk
+			select {
+			case <-stored:
+				r.Reply(Pubkeys(r.Payload[0].Name.Space, own))
+				select {
+				case given <- struct{}{}:
+				default:
+				}
+			case <-ctx.Done():
+			}
+		})
+	})
+	served := serve(ctx, s)
+	err := fetchCertificate(ctx, s, store)
+	if err == nil {
+		close(stored)
+		err = untilGiven(ctx, given, served)
+	}
+	if err == nil {
+		<-served // the owner ends the stream; ctx bounds it
+	}
+	_ = s.Close()
+	<-served
+	answers.Wait()
+	return err
+}
+
+// untilGiven waits until the owner has been given the device's certificate.
+func untilGiven(ctx context.Context, given, served <-chan struct{}) error {
+	select {
+	case <-given:
+		return nil
+	case <-served:
+	case <-ctx.Done():
+	}
+	select {
+	case <-given: // it was the last that happened
+		return nil
+	default:
+		return errors.New("pairing: the owner's program went away before it had the device's certificate")
+	}
+}
+
+// AdoptDevice runs the owner's side on link, which it closes: it answers the device's
+// request, then asks for the device's certificate and stores it.
+func AdoptDevice(ctx context.Context, link xmpp.Link, own []byte, store Store) error {
+	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
+	defer cancel()
+	s := xmpp.NewSession(link, nil)
+	s.HandlePing()
+	AnswerPubkeys(s, own)
+	served := serve(ctx, s)
+	err := fetchCertificate(ctx, s, store)
+	_ = s.Close()
+	<-served
+	return err
+}
+
+// serve runs s; the channel is closed when it has ended.
+func serve(ctx context.Context, s *xmpp.Session) <-chan struct{} {
+	go func() { _ = s.Serve(ctx) }() // ends with s, which both callers close and wait for
+	return s.Done()
+}
+
+// fetchCertificate asks the other end for its certificate and stores it.
+func fetchCertificate(ctx context.Context, s *xmpp.Session, store Store) error {
+	answer, err := s.Request(ctx, xmpp.Get, jid.JID{}, xmpp.NewElement(NSPubkeysTmp, "pubkeys"))
+	if err != nil {
+		return fmt.Errorf("pairing: asking for the certificate: %w", err)
+	}
+	if len(answer.Payload) != 1 {
+		return ErrNoCertificate
+	}
+	cert, err := ParsePubkeys(answer.Payload[0])
+	if err != nil {
+		return err
+	}
+	if err := store(cert); err != nil {
+		return fmt.Errorf("pairing: storing the certificate: %w", err)
+	}
+	return nil
+}

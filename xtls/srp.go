@@ -1,0 +1,73 @@
+package xtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xtls/tlssrp"
+)
+
+// srpClient runs the initiator's side of method srp. The SRP user name is the own bare JID
+// as bound (XEP-0250), the password the PIN's digits.
+func srpClient(ctx context.Context, conn net.Conn, local jid.JID, pin string, rand io.Reader) (net.Conn, error) {
+	c := tlssrp.Client(conn, &tlssrp.Config{Rand: rand, Username: local.Bare().String(), Password: pin})
+	if err := c.HandshakeContext(ctx); err != nil {
+		if errors.Is(err, tlssrp.ErrBadPassword) {
+			return nil, fmt.Errorf("xtls: %w", ErrWrongPIN)
+		}
+		return nil, fmt.Errorf("xtls: srp handshake: %w", err)
+	}
+	return c, nil
+}
+
+// srpServer runs the responder's side of method srp, as one attempt at the PIN.
+func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand io.Reader) (net.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() { // ends before or with this function, on ended
+		select {
+		case <-a.Done():
+			cancel(errAttemptOver)
+		case <-ended:
+		}
+	}()
+	c := tlssrp.Server(conn, &tlssrp.Config{
+		Rand: rand,
+		GetVerifier: func(_ context.Context, hello *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) {
+			return verifierFor(peer, hello.Username, a, rand)
+		},
+		ProofReceived: func(_ context.Context, ok bool) error { return a.Proof(ok) },
+	})
+	switch err := c.HandshakeContext(ctx); {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, tlssrp.ErrBadPassword):
+		return nil, fmt.Errorf("xtls: %w", ErrWrongPIN)
+	case context.Cause(ctx) != nil:
+		return nil, fmt.Errorf("xtls: srp handshake: %w", context.Cause(ctx))
+	default:
+		return nil, fmt.Errorf("xtls: srp handshake: %w", err)
+	}
+}
+
+var errAttemptOver = errors.New("the attempt is over: the PIN was used by somebody, or time is up")
+
+// verifierFor makes the SRP verifier of one attempt. The user name must be the peer's bare
+// JID byte for byte: it is checked before ServerKeyExchange, at no cost to the PIN.
+func verifierFor(peer jid.JID, username string, a Attempt, rand io.Reader) (*tlssrp.Verifier, error) {
+	if username != peer.Bare().String() {
+		return nil, fmt.Errorf("xtls: the SRP user name is not the peer's address")
+	}
+	pin, err := a.Password()
+	if err != nil {
+		return nil, err
+	}
+	return tlssrp.NewVerifier(tlssrp.Group3072(), rand, username, pin)
+}
