@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"xtls-agent/xmpp"
@@ -39,7 +40,8 @@ type Framer struct {
 	deadlineMu sync.Mutex // guards limit and the connection's deadlines
 	limit      time.Time  // no deadline is set beyond it; zero for none
 
-	closing   chan struct{} // closed by Close
+	aborted   atomic.Pointer[Error] // what Abort sent; nothing is handed out after it
+	closing   chan struct{}         // closed by Close
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -109,9 +111,6 @@ func (f *Framer) WriteElement(el *xmpp.Element) error {
 	buf := appendElement(nil, el)
 	f.writeMu.Lock()
 	defer f.writeMu.Unlock()
-	if f.isClosing() {
-		return ErrClosed
-	}
 	return f.write(buf)
 }
 
@@ -173,13 +172,26 @@ func (f *Framer) ReadElement() (*xmpp.Element, error) {
 	f.readMu.Lock()
 	el, err := f.read()
 	f.readMu.Unlock()
-	if f.isClosing() {
-		return nil, ErrClosed
+	if err := f.ended(); err != nil {
+		return nil, err
 	}
 	if refused, ok := err.(*Error); ok && refused.Sent {
 		f.Abort(refused)
 	}
 	return el, err
+}
+
+// ended returns why this side ended the stream, or nil.
+func (f *Framer) ended() error {
+	select {
+	case <-f.closing:
+		return ErrClosed
+	default:
+	}
+	if e := f.aborted.Load(); e != nil {
+		return e
+	}
+	return nil
 }
 
 // read is ReadElement without its consequences. The caller holds readMu.
@@ -224,6 +236,7 @@ func (f *Framer) Restart() error {
 
 // Abort ends our direction with a stream error. It does not wait for the peer, nor close the connection.
 func (f *Framer) Abort(e *Error) {
+	f.aborted.Store(e)
 	f.bound(time.Now().Add(closeTimeout)) // the peer may not be reading
 	f.writeMu.Lock()
 	defer f.writeMu.Unlock()
@@ -247,15 +260,6 @@ func (f *Framer) Close() error {
 		f.closeErr = f.conn.Close()
 	})
 	return f.closeErr
-}
-
-func (f *Framer) isClosing() bool {
-	select {
-	case <-f.closing:
-		return true
-	default:
-		return false
-	}
 }
 
 func (f *Framer) writeEnd() {

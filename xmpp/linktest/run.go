@@ -1,0 +1,417 @@
+package linktest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+)
+
+// patience bounds every wait of the suite: a link that needs longer fails.
+const patience = 15 * time.Second
+
+// closeLimit is what "within a few seconds" in the contract of [xmpp.Link] means.
+const closeLimit = 5 * time.Second
+
+// Ends are the two ends of a link between parties, or two links to one server.
+type Ends struct {
+	A, B xmpp.Link
+
+	// End makes A's peer end the stream in order. Between two parties it may be nil: B.Close is it.
+	End func()
+	// Cut takes the connection away under A, with no end of the stream.
+	Cut func()
+}
+
+// Factory makes a fresh pair, connected and quiet. What it needs beside the links it cleans up with t.Cleanup; the
+// suite closes the links.
+type Factory func(t *testing.T) Ends
+
+// Caps says what kind of link it is, and what it is known not to do. The suite asserts either way: a link that
+// turns out to do what its Caps deny fails, so that they stay true.
+type Caps struct {
+	Server bool // a server stands between: full local addresses, no remote one, From as the server has it
+
+	NoEnd bool // Ends.End cannot be had (only with Server)
+	NoCut bool // Ends.Cut cannot be had
+
+	OnePayload        bool // only the last payload element of a stanza arrives
+	NoMessageID       bool // messages arrive without their id
+	NoPresencePayload bool // presence arrives without its payload
+}
+
+// Run holds a link to the contract of [xmpp.Link].
+func Run(t *testing.T, factory Factory, caps Caps) {
+	s := suite{factory: factory, caps: caps}
+	t.Run("Addresses", s.addresses)
+	t.Run("IQ", s.iqs)
+	t.Run("Message", s.message)
+	t.Run("Presence", s.presence)
+	t.Run("FromIsNotTheWriters", s.fromIsNotTheWriters)
+	t.Run("Text", s.text)
+	t.Run("Big", s.big)
+	t.Run("OrderBothWays", s.orderBothWays)
+	t.Run("WriteLeavesTheStanza", s.writeLeavesTheStanza)
+	t.Run("CloseUnblocksRead", s.closeUnblocksRead)
+	t.Run("CloseUnblocksWrite", s.closeUnblocksWrite)
+	t.Run("CloseTwice", s.closeTwice)
+	t.Run("FailsAfterClose", s.failsAfterClose)
+	t.Run("EndByPeer", s.endByPeer)
+	t.Run("PeerVanishes", s.peerVanishes)
+	t.Run("Session", s.session)
+}
+
+type suite struct {
+	factory Factory
+	caps    Caps
+}
+
+func (s suite) open(t *testing.T) Ends {
+	t.Helper()
+	e := s.factory(t)
+	t.Cleanup(func() {
+		_ = e.A.Close() // a test may have closed or cut it already
+		_ = e.B.Close()
+	})
+	return e
+}
+
+func (s suite) addresses(t *testing.T) {
+	e := s.open(t)
+	for _, l := range []xmpp.Link{e.A, e.B} {
+		hasResource, hasRemote := l.LocalAddr().Resourcepart() != "", !l.RemoteAddr().Equal(jid.JID{})
+		if hasResource != s.caps.Server || hasRemote == s.caps.Server {
+			t.Errorf("server %v: local address %q, remote %q", s.caps.Server, l.LocalAddr(), l.RemoteAddr())
+		}
+	}
+	if !s.caps.Server && (!e.A.RemoteAddr().Equal(e.B.LocalAddr()) || !e.B.RemoteAddr().Equal(e.A.LocalAddr())) {
+		t.Errorf("the ends disagree: %v to %v, %v to %v", e.A.LocalAddr(), e.A.RemoteAddr(), e.B.LocalAddr(), e.B.RemoteAddr())
+	}
+}
+
+func (s suite) iqs(t *testing.T) {
+	e := s.open(t)
+	rich := xmpp.NewElement(nsTest, "rich",
+		xmpp.NewText(nsTest, "same", "text"), xmpp.NewText("urn:other", "other", "text"),
+		xmpp.NewElement(nsTest, "empty").With("attr", `<&>'"`), xmpp.NewElement(xmpp.NSClient, "client"))
+	for i, typ := range []string{xmpp.Get, xmpp.Set, xmpp.Result} {
+		s.carries(t, e.A, e.B, &xmpp.Stanza{Kind: xmpp.IQ, Type: typ, ID: fmt.Sprint("id", i), Payload: []*xmpp.Element{rich}})
+		s.carries(t, e.B, e.A, &xmpp.Stanza{Kind: xmpp.IQ, Type: typ, ID: fmt.Sprint("id", i), Payload: []*xmpp.Element{rich}})
+	}
+	s.carries(t, e.A, e.B, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Result, ID: "bare"})
+	failed := &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound, Text: "no such thing", App: xmpp.NewElement(nsTest, "app")}
+	got := s.pass(t, e.A, e.B, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Fail, ID: "bad", Payload: []*xmpp.Element{failed.Element()}})
+	var answered *xmpp.Error
+	if !errors.As(got.Err(), &answered) || answered.Condition != failed.Condition || answered.Type != failed.Type {
+		t.Errorf("an error arrives as %v", got.Err())
+	}
+}
+
+func (s suite) message(t *testing.T) {
+	e := s.open(t)
+	st := &xmpp.Stanza{Kind: xmpp.Message, Type: "chat", ID: "m1", Payload: []*xmpp.Element{
+		xmpp.NewText(xmpp.NSClient, "body", "hello"), xmpp.NewText(nsTest, "extra", "more")}}
+	got := s.pass(t, e.A, e.B, st)
+	if (got.ID == "") != s.caps.NoMessageID || got.ID != "" && got.ID != st.ID {
+		t.Errorf("NoMessageID %v: id %q", s.caps.NoMessageID, got.ID)
+	}
+	// A server may add payload of its own to a message, such as XEP-0359 ids.
+	body, extra := got.Child(xmpp.NSClient, "body"), got.Child(nsTest, "extra")
+	if (body == nil) != s.caps.OnePayload || extra.Text() != "more" || body != nil && body.Text() != "hello" {
+		t.Errorf("OnePayload %v: arrives as %v", s.caps.OnePayload, got.Element())
+	}
+}
+
+func (s suite) presence(t *testing.T) {
+	e := s.open(t)
+	st := &xmpp.Stanza{Kind: xmpp.Presence, Payload: []*xmpp.Element{xmpp.NewElement(nsTest, "c").With("ver", "x")}}
+	got := s.pass(t, e.A, e.B, st)
+	if c := got.Child(nsTest, "c"); (c == nil) != s.caps.NoPresencePayload || c != nil && c.Attr("ver") != "x" {
+		t.Errorf("NoPresencePayload %v: arrives as %v", s.caps.NoPresencePayload, got.Element())
+	}
+}
+
+// A peer is who the link says, not who it says it is.
+func (s suite) fromIsNotTheWriters(t *testing.T) {
+	e := s.open(t)
+	st := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: "forged", From: jid.MustParse("mallory@evil.example/x"),
+		Payload: []*xmpp.Element{xmpp.NewElement(nsTest, "q")}}
+	s.pass(t, e.A, e.B, st)
+}
+
+// What cannot be written in XML does not end the link (XML 1.0 §2.2).
+func (s suite) text(t *testing.T) {
+	e := s.open(t)
+	for i, c := range []struct{ in, out string }{
+		{"  spaces and\nlines\t ", "  spaces and\nlines\t "},
+		{"grüße 🔒 ]]>", "grüße 🔒 ]]>"},
+		{"nul \x00, bell \a, bad \xff.", "nul \uFFFD, bell \uFFFD, bad \uFFFD."},
+	} {
+		st := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: fmt.Sprint("t", i), Payload: []*xmpp.Element{xmpp.NewText(nsTest, "t", c.in)}}
+		if got := s.pass(t, e.A, e.B, st); got.Child(nsTest, "t").Text() != c.out {
+			t.Errorf("%q arrives as %q, want %q", c.in, got.Child(nsTest, "t").Text(), c.out)
+		}
+	}
+}
+
+func (s suite) big(t *testing.T) {
+	e := s.open(t)
+	st := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: "big",
+		Payload: []*xmpp.Element{xmpp.NewText(nsTest, "big", strings.Repeat("0123456789abcdef", 6<<10))}}
+	s.carries(t, e.A, e.B, st)
+}
+
+// Both directions at once, each in order, and neither waits for the other.
+func (s suite) orderBothWays(t *testing.T) {
+	e := s.open(t)
+	const n = 200
+	var all sync.WaitGroup
+	for _, way := range []struct{ from, to xmpp.Link }{{e.A, e.B}, {e.B, e.A}} {
+		all.Go(func() {
+			for i := range n {
+				st := s.to(way.to, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: fmt.Sprint(i),
+					Payload: []*xmpp.Element{xmpp.NewText(nsTest, "d", strings.Repeat("x", 1000))}})
+				if err := way.from.WriteStanza(st); err != nil {
+					t.Errorf("stanza %d: %v", i, err)
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for i := range n {
+				st, err := read(way.to)
+				if err != nil || st.ID != fmt.Sprint(i) {
+					t.Errorf("want stanza %d: %v, %v", i, st, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// The writer may keep the stanza, and send it again.
+func (s suite) writeLeavesTheStanza(t *testing.T) {
+	e := s.open(t)
+	st := s.to(e.B, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: "again", From: jid.MustParse("a@b/c"),
+		Payload: []*xmpp.Element{xmpp.NewElement(nsTest, "q")}})
+	before := st.Element().String()
+	for range 2 {
+		if err := e.A.WriteStanza(st); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read(e.B); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := st.Element().String(); after != before {
+		t.Errorf("writing made %s of %s", after, before)
+	}
+}
+
+func (s suite) closeUnblocksRead(t *testing.T) {
+	e := s.open(t)
+	got := make(chan error, 1)
+	go func() {
+		_, err := e.A.ReadStanza()
+		got <- err
+	}()
+	time.Sleep(20 * time.Millisecond) // let it block
+	closeInTime(t, e.A)
+	select {
+	case err := <-got:
+		if err == nil {
+			t.Error("a stanza came from nowhere")
+		}
+	case <-time.After(closeLimit):
+		t.Error("ReadStanza still blocks after Close")
+	}
+}
+
+// The other end does not read: writes may come to stand, and Close must free them.
+func (s suite) closeUnblocksWrite(t *testing.T) {
+	e := s.open(t)
+	st := s.to(e.B, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: "flood",
+		Payload: []*xmpp.Element{xmpp.NewText(nsTest, "d", strings.Repeat("x", 64<<10))}})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			if e.A.WriteStanza(st) != nil {
+				return
+			}
+		}
+	}()
+	time.Sleep(100 * time.Millisecond) // let it block
+	closeInTime(t, e.A)
+	select {
+	case <-done:
+	case <-time.After(closeLimit):
+		t.Error("WriteStanza still blocks after Close")
+	}
+}
+
+func (s suite) closeTwice(t *testing.T) {
+	e := s.open(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { closeInTime(t, e.A) })
+	}
+	all.Wait()
+	closeInTime(t, e.A)
+}
+
+func (s suite) failsAfterClose(t *testing.T) {
+	e := s.open(t)
+	closeInTime(t, e.A)
+	if st, err := read(e.A); err == nil {
+		t.Errorf("read %v after Close", st.Element())
+	}
+	if err := e.A.WriteStanza(s.to(e.B, &xmpp.Stanza{Kind: xmpp.Message})); err == nil {
+		t.Error("wrote after Close")
+	}
+}
+
+// io.EOF is an orderly end, and what was sent before it arrives first.
+func (s suite) endByPeer(t *testing.T) {
+	e := s.open(t)
+	end := e.End
+	switch {
+	case s.caps.NoEnd:
+		if end != nil {
+			t.Fatal("Caps.NoEnd, but there is Ends.End")
+		}
+		return
+	case end == nil && !s.caps.Server:
+		end = func() { _ = e.B.Close() }
+	case end == nil:
+		t.Fatal("Ends.End is missing; if it cannot be had, say so in Caps.NoEnd")
+	}
+	if !s.caps.Server {
+		if err := e.B.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Result, ID: "last"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ended sync.WaitGroup
+	ended.Go(end)
+	defer ended.Wait()
+	if !s.caps.Server {
+		if st, err := read(e.A); err != nil || st.ID != "last" {
+			t.Errorf("before the end: %v, %v", st, err)
+		}
+	}
+	if _, err := read(e.A); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v, want io.EOF", err)
+	}
+	closeInTime(t, e.A)
+}
+
+func (s suite) peerVanishes(t *testing.T) {
+	e := s.open(t)
+	if s.caps.NoCut {
+		if e.Cut != nil {
+			t.Fatal("Caps.NoCut, but there is Ends.Cut")
+		}
+		return
+	}
+	if e.Cut == nil {
+		t.Fatal("Ends.Cut is missing; if it cannot be had, say so in Caps.NoCut")
+	}
+	e.Cut()
+	if _, err := read(e.A); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the peer vanished: %v, want io.ErrUnexpectedEOF", err)
+	}
+	closeInTime(t, e.A)
+}
+
+// A link carries a session: a request and its answer, then an end that frees everything.
+func (s suite) session(t *testing.T) {
+	e := s.open(t)
+	var serving sync.WaitGroup
+	sessions := make([]*xmpp.Session, 2)
+	for i, l := range []xmpp.Link{e.A, e.B} {
+		sessions[i] = xmpp.NewSession(l, nil)
+		sessions[i].HandlePing()
+		serving.Go(func() { _ = sessions[i].Serve(t.Context()) })
+	}
+	for range 3 {
+		if err := sessions[0].Ping(t.Context(), s.to(e.B, &xmpp.Stanza{}).To); err != nil {
+			t.Error(err)
+		}
+	}
+	_ = sessions[0].Close()
+	_ = sessions[1].Close()
+	serving.Wait()
+}
+
+// to addresses st to a link's end, where that needs an address.
+func (s suite) to(l xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
+	if s.caps.Server {
+		st.To = l.LocalAddr()
+	}
+	return st
+}
+
+// pass writes st at from, reads it at to, and checks all but its id and payload.
+func (s suite) pass(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
+	t.Helper()
+	if err := from.WriteStanza(s.to(to, st)); err != nil {
+		t.Fatalf("writing %s: %v", st.Kind, err)
+	}
+	got, err := read(to)
+	if err != nil {
+		t.Fatalf("reading %s: %v", st.Kind, err)
+	}
+	if got.Kind != st.Kind || got.Type != st.Type {
+		t.Fatalf("%s %s arrives as %v", st.Kind, st.Type, got.Element())
+	}
+	if !got.From.Equal(from.LocalAddr()) {
+		t.Errorf("%s from %q, want %q", st.Kind, got.From, from.LocalAddr())
+	}
+	if !(got.Kind == xmpp.Message && s.caps.NoMessageID) && !got.To.Equal(to.LocalAddr()) {
+		t.Errorf("%s to %q, want %q", st.Kind, got.To, to.LocalAddr())
+	}
+	return got
+}
+
+// carries also checks id and payload.
+func (s suite) carries(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) {
+	t.Helper()
+	got := s.pass(t, from, to, st)
+	if got.ID != st.ID {
+		t.Errorf("id %q arrives as %q", st.ID, got.ID)
+	}
+	if diff := cmp.Diff(st.Payload, got.Payload, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("payload (-sent +arrived):\n%.2000s", diff)
+	}
+}
+
+const nsTest = "urn:xtls-agent:linktest"
+
+// read is ReadStanza with an end to the wait: it closes the link if nothing comes.
+func read(l xmpp.Link) (*xmpp.Stanza, error) {
+	late := time.AfterFunc(patience, func() { _ = l.Close() })
+	st, err := l.ReadStanza()
+	if !late.Stop() {
+		return nil, fmt.Errorf("linktest: nothing arrived within %v: %w", patience, err)
+	}
+	return st, err
+}
+
+func closeInTime(t *testing.T, l xmpp.Link) {
+	t.Helper()
+	start := time.Now()
+	_ = l.Close() // what it returns is the connection's business
+	if d := time.Since(start); d > closeLimit {
+		t.Errorf("Close took %v", d)
+	}
+}
