@@ -1,0 +1,170 @@
+// Package display shows a person what the device is doing: the PIN, what to do
+// with it, and what came of it.
+//
+// A display is opened by a spec string (see Open) and shows a Screen at a time.
+// Every driver is given the same Screen and makes of it what its pixels or
+// characters allow; pixel displays share one renderer. List runs several
+// displays side by side, and retries those that fail.
+//
+// The package decides nothing: when a PIN exists, what is said and when a screen
+// is cleared are the agent's business.
+//
+// Drivers must pass displaytest.Run.
+package display
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+	"periph.io/x/conn/v3/i2c"
+
+	"xtls-agent/hw/internal/spec"
+)
+
+// Screen is what a display shows: words a person knows. Every field may be
+// empty. Text may come from a peer; drivers make it harmless (see clean).
+//
+// A Screen formats and logs without its PIN, whatever the verb.
+type Screen struct {
+	Title   string   // name of the device
+	PIN     string   // digits, 8 of them when complete, without a space
+	Lines   []string // what to do, or what happened; one sentence each
+	Address string   // where the device is reached: its JID, or lan:HOST
+	URI     string   // for a QR code: xmpp:JID?xtls-pair;pin=NNNNNNNN
+}
+
+// GroupedPIN returns the PIN as people read it out: "1234 5678".
+func (s Screen) GroupedPIN() string {
+	if len(s.PIN) <= 4 {
+		return s.PIN
+	}
+	return s.PIN[:4] + " " + s.PIN[4:]
+}
+
+// Format implements fmt.Formatter, so that no verb prints the PIN, nor the URI,
+// which holds it.
+func (s Screen) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "screen{%q %q pin:%t}", s.Title, s.Lines, s.PIN != "")
+}
+
+// LogValue implements slog.LogValuer for the same reason.
+func (s Screen) LogValue() slog.Value {
+	return slog.StringValue(fmt.Sprint(s))
+}
+
+// Display is one display. Both methods may be called from any goroutine and
+// return in bounded time.
+type Display interface {
+	// Show replaces what the display shows. After an error the display may show
+	// the old screen, the new one or neither; Show may be tried again, and
+	// succeeds when the hardware is back.
+	Show(Screen) error
+
+	// Close clears the display and frees what it holds. It clears also what an
+	// earlier process left there, even if Show was never called: no PIN
+	// outlives its window because the agent crashed. After Close, Show fails.
+	Close() error
+}
+
+// Env is what drivers need of the world outside. The zero Env is the real
+// world, with standard output as the terminal.
+type Env struct {
+	// Stdout is where term: writes; nil means os.Stdout.
+	Stdout io.Writer
+
+	// IsTerminal reports whether a person reads Stdout. Nil asks the system.
+	// A PIN must not reach a journal, so term: is refused where it is false.
+	IsTerminal func() bool
+
+	// OpenI2C opens the bus with a path like /dev/i2c-1; nil opens the kernel's.
+	OpenI2C func(path string) (i2c.BusCloser, error)
+}
+
+func (e Env) stdout() io.Writer {
+	if e.Stdout == nil {
+		return os.Stdout
+	}
+	return e.Stdout
+}
+
+func (e Env) isTerminal() bool {
+	if e.IsTerminal != nil {
+		return e.IsTerminal()
+	}
+	f, ok := e.stdout().(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func (e Env) openI2C(path string) (i2c.BusCloser, error) {
+	if e.OpenI2C != nil {
+		return e.OpenI2C(path)
+	}
+	return openKernelI2C(path)
+}
+
+// A driver reads its part of a spec and returns a function that makes the
+// display. Reading touches no hardware, so that a configuration can be checked
+// beside a running device.
+type driver func(*spec.Spec) func(Env) (Display, error)
+
+func drivers() map[string]driver {
+	return map[string]driver{
+		"none":    parseNone,
+		"png":     parsePNG,
+		"ssd1306": parseSSD1306,
+		"term":    parseTerm,
+	}
+}
+
+// Open returns the display that a spec string names:
+//
+//	term:                              a framed box on the terminal
+//	png:FILE?w=640&h=360               a picture, rewritten at each change
+//	ssd1306:/dev/i2c-N?addr=0x3c&h=64&rotate=0
+//	                                   an OLED of 128×64 or, with h=32, 128×32
+//	none:                              no display
+//
+// An unknown driver, an unknown parameter or a bad value is an error; there is
+// no fallback. Hardware is opened by Show, not here: hardware that is missing now may
+// be back later, a mistake in the configuration stays one.
+func Open(text string, env Env) (Display, error) {
+	open, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	d, err := open(env)
+	if err != nil {
+		return nil, fmt.Errorf("display: %s: %w", text, err)
+	}
+	return d, nil
+}
+
+// Check reports what Open would find wrong with a spec string. It opens nothing.
+func Check(text string) error {
+	_, err := parse(text)
+	return err
+}
+
+func parse(text string) (func(Env) (Display, error), error) {
+	s, err := spec.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("display: %w", err)
+	}
+	known := drivers()
+	drv, ok := known[s.Driver]
+	if !ok {
+		names := make([]string, 0, len(known))
+		for name := range known {
+			names = append(names, name)
+		}
+		return nil, fmt.Errorf("display: %w", spec.Unknown(s.Driver, names))
+	}
+	open := drv(s)
+	if err := s.Done(); err != nil {
+		return nil, fmt.Errorf("display: %w", err)
+	}
+	return open, nil
+}

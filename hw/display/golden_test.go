@@ -1,0 +1,155 @@
+package display_test
+
+import (
+	"bytes"
+	"flag"
+	"image"
+	"image/draw"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+
+	"xtls-agent/hw/display"
+	"xtls-agent/hw/display/displaytest"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata; then look at it")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs; look at it after: go test ./hw/display -update\n%s", path, got)
+	}
+}
+
+// goldenImage compares pixels, since another encoder may make other files of them.
+func goldenImage(t *testing.T, name string, got image.Image) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".png")
+	if *update {
+		var b bytes.Buffer
+		if err := png.Encode(&b, got); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := readImage(t, path)
+	if got.Bounds() != want.Bounds() {
+		t.Fatalf("%s is %v, want %v", name, got.Bounds(), want.Bounds())
+	}
+	if !bytes.Equal(pixels(got), pixels(want)) {
+		t.Errorf("%s differs; look at it after: go test ./hw/display -update", path)
+	}
+}
+
+func pixels(img image.Image) []byte {
+	rgba := image.NewRGBA(img.Bounds())
+	draw.Draw(rgba, rgba.Rect, img, rgba.Rect.Min, draw.Src)
+	return rgba.Pix
+}
+
+func readImage(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// screens are those that the goldens show.
+func screens() map[string]display.Screen {
+	who := displaytest.PIN()
+	who.Lines = []string{"anna@home.example may not pair now. An owner can allow it."}
+	who.URI = ""
+	return map[string]display.Screen{
+		"pin":     displaytest.PIN(),
+		"message": displaytest.Message(),
+		"who":     who,
+		"umlaut":  {Title: "Küche", Lines: []string{"Gekoppelt mit „Jürgen“ – alles gut."}, Address: "kueche@home.example"},
+	}
+}
+
+func TestPNGGoldens(t *testing.T) {
+	for name, s := range screens() {
+		for suffix, params := range map[string]string{"": "", "-small": "?w=320&h=240"} {
+			file := filepath.Join(t.TempDir(), "pin.png")
+			d := open(t, "png:"+file+params, display.Env{})
+			if err := d.Show(s); err != nil {
+				t.Fatal(err)
+			}
+			goldenImage(t, "png-"+name+suffix, readImage(t, file))
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// The frame is what a chip makes of the bytes on the bus, not what we meant.
+func TestSSD1306Goldens(t *testing.T) {
+	for name, s := range screens() {
+		for _, tt := range []struct {
+			golden, spec string
+			addr         uint16
+			h            int
+		}{
+			{"ssd1306-" + name, "ssd1306:/dev/i2c-1", 0x3C, 64},
+			{"ssd1306-" + name, "ssd1306:/dev/i2c-1?addr=0x3d", 0x3D, 64},
+			{"ssd1306-" + name + "-32", "ssd1306:/dev/i2c-1?h=32", 0x3C, 32},
+		} {
+			oled := &displaytest.OLED{Addr: tt.addr, H: tt.h}
+			d := open(t, tt.spec, display.Env{OpenI2C: oled.Open})
+			if err := d.Show(s); err != nil {
+				t.Fatal(err)
+			}
+			img, err := oled.Picture()
+			if err != nil {
+				t.Fatal(err)
+			}
+			goldenImage(t, tt.golden, img)
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A decoder that is not ours reads the QR code off the pictures in testdata.
+func TestQRCodeIsRead(t *testing.T) {
+	for _, name := range []string{"png-pin.png", "png-pin-small.png"} {
+		bmp, err := gozxing.NewBinaryBitmapFromImage(readImage(t, filepath.Join("testdata", name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got.GetText() != displaytest.PIN().URI {
+			t.Errorf("%s: the QR code says %q", name, got.GetText())
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package display
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how long Multi.Show waits for slow displays. They go on
+	// afterwards, and skip to the newest screen when they are done.
+	patience = time.Second
+
+	// retryEvery is the pause before a display that failed is tried again.
+	retryEvery = 5 * time.Second
+)
+
+// Multi is several displays that show the same. Each has a goroutine of its own, so
+// that one which is slow, or broken, never keeps a screen from the others.
+type Multi struct {
+	workers []*worker
+	quit    chan struct{}
+	wg      sync.WaitGroup
+
+	showing sync.Mutex // one Show at a time; guards closed
+	closed  bool
+}
+
+// Named is a display and the spec string to report it by.
+type Named struct {
+	Spec string
+	Display
+}
+
+// OpenAll opens every display of a list. Any mistake in a spec is an error.
+// See NewMulti for report.
+func OpenAll(specs []string, env Env, report func(spec string, err error)) (*Multi, error) {
+	var displays []Named
+	for _, s := range specs {
+		d, err := Open(s, env)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(displays))
+		}
+		displays = append(displays, Named{s, d})
+	}
+	return NewMulti(displays, report), nil
+}
+
+func closeAll(displays []Named) error {
+	var errs []error
+	for _, d := range displays {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// NewMulti runs displays side by side; it owns them from now on. It calls report,
+// from several goroutines, when a display begins to fail, and with a nil error
+// when it works again. A nil report is allowed.
+func NewMulti(displays []Named, report func(spec string, err error)) *Multi {
+	if report == nil {
+		report = func(string, error) {}
+	}
+	m := &Multi{quit: make(chan struct{})}
+	for _, d := range displays {
+		w := &worker{Named: d, report: report, jobs: make(chan job, 1)}
+		m.workers = append(m.workers, w)
+		m.wg.Go(func() { w.run(m.quit) })
+	}
+	return m
+}
+
+// Show gives a screen to every display. It returns when all have shown it or
+// failed, or after a second. It fails if none shows it; "none:" never fails. What
+// failed is retried with the newest screen until it works.
+func (m *Multi) Show(s Screen) error {
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	if m.closed {
+		return errClosed
+	}
+	results := make(chan error, len(m.workers))
+	for _, w := range m.workers {
+		w.give(job{s, results})
+	}
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	var errs []error
+	for range m.workers {
+		select {
+		case err := <-results:
+			if err != nil {
+				errs = append(errs, err)
+			}
+		case <-timeout.C:
+			if m.Working() > 0 {
+				return nil
+			}
+			return errors.Join(append(errs, fmt.Errorf("display: no answer within %v", patience))...)
+		}
+	}
+	if len(errs) == len(m.workers) {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// Working is the number of displays on which a person can read the last screen
+// that they were given. "none:" does not count, and a display counts only after
+// its first Show: without one that works, no PIN may be made.
+func (m *Multi) Working() int {
+	n := 0
+	for _, w := range m.workers {
+		n += bit(w.works())
+	}
+	return n
+}
+
+// Close clears every display and waits for all of them.
+func (m *Multi) Close() error {
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	close(m.quit)
+	m.wg.Wait()
+	var errs []error
+	for _, w := range m.workers {
+		errs = append(errs, w.closeErr)
+	}
+	return errors.Join(errs...)
+}
+
+var errClosed = errors.New("display: closed")
+
+type job struct {
+	screen Screen
+	result chan<- error // never blocks: it has room for every worker
+}
+
+// worker runs one display.
+type worker struct {
+	Named
+	report   func(string, error)
+	jobs     chan job // holds the newest one
+	closeErr error    // set when run has returned
+
+	mu      sync.Mutex // guards working
+	working bool
+}
+
+// give replaces a job that still waits. Only Multi.Show calls it, one at a time.
+func (w *worker) give(j job) {
+	select {
+	case <-w.jobs:
+	default:
+	}
+	w.jobs <- j
+}
+
+func (w *worker) run(quit <-chan struct{}) {
+	defer func() { w.closeErr = w.Close() }()
+	var last job
+	var failing bool
+	retry := time.NewTimer(retryEvery)
+	defer retry.Stop()
+	retry.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case last = <-w.jobs:
+		case <-retry.C:
+			last.result = make(chan error, 1) // nobody waits for a retry
+		}
+		err := w.Show(last.screen)
+		w.note(err, &failing)
+		if err != nil {
+			retry.Reset(retryEvery)
+		} else {
+			retry.Stop()
+		}
+		last.result <- err
+	}
+}
+
+// note keeps the display's state and reports a change of it.
+func (w *worker) note(err error, failing *bool) {
+	w.mu.Lock()
+	w.working = err == nil
+	w.mu.Unlock()
+	if (err != nil) != *failing {
+		*failing = err != nil
+		w.report(w.Spec, err)
+	}
+}
+
+func (w *worker) works() bool {
+	if _, blind := w.Display.(none); blind {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.working
+}

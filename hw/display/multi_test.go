@@ -1,0 +1,200 @@
+package display_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"xtls-agent/hw/display"
+	"xtls-agent/hw/display/displaytest"
+)
+
+// reports collects what Multi reports.
+type reports struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (r *reports) add(spec string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, fmt.Sprint(spec, " ", err))
+}
+
+func (r *reports) want(t *testing.T, want ...string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if strings.Join(r.list, "; ") != strings.Join(want, "; ") {
+		t.Errorf("reported %q, want %q", r.list, want)
+	}
+}
+
+func TestMultiConforms(t *testing.T) {
+	displaytest.Run(t, func(*testing.T) displaytest.Rig {
+		a, b := &displaytest.Fake{}, &displaytest.Fake{}
+		return displaytest.Rig{
+			Open: func(*testing.T) display.Display {
+				return display.NewMulti([]display.Named{{Spec: "a", Display: a}, {Spec: "b", Display: b}}, nil)
+			},
+			See: func(*testing.T) []byte {
+				return []byte(a.Last().PIN + "|" + b.Last().PIN + strings.Join(b.Last().Lines, "|"))
+			},
+			Blank: func(seen []byte) bool { return string(seen) == "|" },
+		}
+	})
+}
+
+// A display that fails is reported once, hides nothing elsewhere, and is retried
+// with the newest screen until it works.
+func TestMultiRetriesWhatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var good, bad displaytest.Fake
+		var rep reports
+		bad.Fail(errors.New("unplugged"))
+		m := display.NewMulti([]display.Named{{Spec: "good:", Display: &good}, {Spec: "bad:", Display: &bad}}, rep.add)
+		if m.Working() != 0 {
+			t.Error("a display counts as working before its first Show")
+		}
+		for _, s := range []display.Screen{displaytest.PIN(), displaytest.Message()} {
+			if err := m.Show(s); err != nil {
+				t.Errorf("Show = %v, though one display works", err)
+			}
+			if good.Last().Lines[0] != s.Lines[0] {
+				t.Error("the working display was left out")
+			}
+		}
+		time.Sleep(time.Minute)
+		if m.Working() != 1 {
+			t.Errorf("Working = %d", m.Working())
+		}
+		rep.want(t, "bad: unplugged")
+
+		bad.Fail(nil)
+		time.Sleep(10 * time.Second)
+		if m.Working() != 2 {
+			t.Errorf("Working = %d", m.Working())
+		}
+		if n := len(bad.Screens()); n != 1 || bad.Last().Lines[0] != displaytest.Message().Lines[0] {
+			t.Errorf("after %d screens the display that came back shows %v", n, bad.Last())
+		}
+		rep.want(t, "bad: unplugged", "bad: <nil>")
+		if err := m.Close(); err != nil || !good.Closed() || !bad.Closed() {
+			t.Errorf("Close = %v, %v, %v", err, good.Closed(), bad.Closed())
+		}
+	})
+}
+
+// DESIGN §4 and issue text: without a display that works there is no PIN window;
+// the agent sees it by the error and by Working.
+func TestMultiNoneWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bad displaytest.Fake
+		gone := errors.New("unplugged")
+		bad.Fail(gone)
+		m := display.NewMulti([]display.Named{{Spec: "bad:", Display: &bad}}, nil)
+		defer m.Close()
+		if err := m.Show(displaytest.PIN()); !errors.Is(err, gone) || m.Working() != 0 {
+			t.Errorf("Show = %v, Working = %d", err, m.Working())
+		}
+	})
+}
+
+// Nobody can read a PIN on "none:".
+func TestMultiNoneDriverDoesNotCount(t *testing.T) {
+	m, err := display.OpenAll([]string{"none:"}, display.Env{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Show(displaytest.PIN()); err != nil || m.Working() != 0 {
+		t.Errorf("Show = %v, Working = %d", err, m.Working())
+	}
+}
+
+// slow is an e-paper display.
+type slow struct {
+	displaytest.Fake
+	takes time.Duration
+}
+
+func (s *slow) Show(screen display.Screen) error {
+	time.Sleep(s.takes)
+	return s.Fake.Show(screen)
+}
+
+// A slow display delays nobody for long, and ends on the newest screen.
+func TestMultiSlowDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fast displaytest.Fake
+		paper := &slow{takes: 4 * time.Second}
+		m := display.NewMulti([]display.Named{{Spec: "paper:", Display: paper}, {Spec: "fast:", Display: &fast}}, nil)
+		start := time.Now()
+		for i := range 3 {
+			if err := m.Show(display.Screen{Lines: []string{fmt.Sprint("line ", i)}}); err != nil {
+				t.Error(err)
+			}
+		}
+		if d := time.Since(start); d > 3*time.Second {
+			t.Errorf("three screens took %v", d)
+		}
+		if got := len(fast.Screens()); got != 3 {
+			t.Errorf("the fast display got %d screens", got)
+		}
+		time.Sleep(10 * time.Second)
+		if paper.Last().Lines[0] != "line 2" || len(paper.Screens()) != 2 {
+			t.Errorf("the slow display shows %v after %d screens", paper.Last(), len(paper.Screens()))
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMultiOnlySlowDisplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := display.NewMulti([]display.Named{{Spec: "p:", Display: &slow{takes: 4 * time.Second}}}, nil)
+		if err := m.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), "no answer within 1s") {
+			t.Errorf("Show = %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		if m.Working() != 1 {
+			t.Error("a slow display works when it has shown the screen")
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOpenAllRefuses(t *testing.T) {
+	oled := &displaytest.OLED{Addr: 0x3C, H: 64}
+	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, display.Env{OpenI2C: oled.Open}, nil)
+	if err == nil || !strings.Contains(err.Error(), "unknown driver") || oled.OpenBuses() != 0 {
+		t.Errorf("OpenAll = %v, buses open: %d", err, oled.OpenBuses())
+	}
+}
+
+func TestFakeWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f displaytest.Fake
+		go func() {
+			time.Sleep(time.Second)
+			_ = f.Show(displaytest.PIN())
+		}()
+		s, err := f.Wait(t.Context(), func(s display.Screen) bool { return s.PIN != "" })
+		if err != nil || s.PIN != displaytest.PIN().PIN {
+			t.Errorf("Wait = %v, %v", s, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.Wait(ctx, func(display.Screen) bool { return false }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait = %v", err)
+		}
+	})
+}
