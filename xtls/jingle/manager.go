@@ -1,0 +1,208 @@
+package jingle
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+)
+
+// Config tells a [Manager] what it may do. Zero numbers mean the defaults.
+type Config struct {
+	// Incoming gets each session that a peer offers, acknowledged and not yet decided. It runs on
+	// the goroutine that reads the link and must not block: it hands the session to somebody who
+	// calls Accept or Terminate. Nil means that no peer may start a session.
+	Incoming func(*Session)
+	// Allow says whether peer may start a session at all. To one that may not, this entity looks as if
+	// it did not know Jingle. It must not block. Nil means everybody.
+	Allow func(peer jid.JID) bool
+
+	MaxSessions int // in total; default 64
+	MaxPerPeer  int // with one bare JID; default 8
+
+	AckTimeout    time.Duration // for the answer to each request; default 30 s
+	AcceptTimeout time.Duration // from our offer to the peer's decision; default 60 s
+	DecideTimeout time.Duration // from the peer's offer to ours; default 60 s
+
+	Log *slog.Logger // nil means silence
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxSessions <= 0 {
+		c.MaxSessions = 64
+	}
+	if c.MaxPerPeer <= 0 {
+		c.MaxPerPeer = 8
+	}
+	if c.AckTimeout <= 0 {
+		c.AckTimeout = 30 * time.Second
+	}
+	if c.AcceptTimeout <= 0 {
+		c.AcceptTimeout = time.Minute
+	}
+	if c.DecideTimeout <= 0 {
+		c.DecideTimeout = time.Minute
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Manager keeps the Jingle sessions of one [xmpp.Session], and is mounted on it.
+type Manager struct {
+	link *xmpp.Session
+	cfg  Config
+	wg   sync.WaitGroup // of the sessions' goroutines
+
+	mu       sync.Mutex // guards all below; taken after a session's
+	sessions map[key]*Session
+	closed   bool
+}
+
+// key identifies a session: a sid is unique only with one peer.
+type key struct{ peer, sid string }
+
+// NewManager mounts Jingle on an XMPP session, before that is served.
+func NewManager(link *xmpp.Session, cfg Config) *Manager {
+	m := &Manager{link: link, cfg: cfg.withDefaults(), sessions: make(map[key]*Session)}
+	link.HandleIQ(xmpp.Set, NS, "jingle", m.handle)
+	link.HandleIQ(xmpp.Set, NS0, "jingle", m.handle)
+	link.HandlePresence(m.presence)
+	return m
+}
+
+// Initiate offers contents to the peer's full JID and returns once the peer has acknowledged the offer; see
+// [Session.Accepted] for its decision. If the peer refuses, the error wraps its *[xmpp.Error].
+func (m *Manager) Initiate(ctx context.Context, to jid.JID, contents ...Content) (*Session, error) {
+	s := m.newSession(to, rand.Text(), NS, true, contents)
+	s.mu.Lock()
+	err := m.add(s)
+	if err == nil {
+		s.enter(eventInitiate)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	err = s.request(ctx, s.message(SessionInitiate, contents...))
+	switch {
+	case err == nil:
+		return s, nil
+	case ctx.Err() != nil, errors.Is(err, ErrTimeout): // the peer may have it
+		s.terminate(Reason{Condition: Cancel}, err)
+	case isTieBreak(err):
+		s.lose(errors.Join(ErrTieBreak, err))
+	default:
+		s.lose(err)
+	}
+	return nil, fmt.Errorf("jingle: offering a session: %w", s.Err())
+}
+
+func isTieBreak(err error) bool {
+	var xe *xmpp.Error
+	return errors.As(err, &xe) && xe.App.Is(NSErrors, "tie-break")
+}
+
+// Close ends all sessions, refuses new ones, and waits until the peers have been told, or
+// some seconds have passed. The XMPP session goes on.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	var all []*Session
+	for _, s := range m.sessions {
+		all = append(all, s)
+	}
+	m.mu.Unlock()
+	for _, s := range all {
+		s.Terminate(Reason{Condition: Gone})
+	}
+	m.wg.Wait()
+}
+
+func (m *Manager) newSession(peer jid.JID, sid, ns string, initiator bool, offer []Content) *Session {
+	return &Session{
+		m: m, peer: peer, local: m.link.LocalAddr(), sid: sid, ns: ns, initiator: initiator, offer: offer,
+		active: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// add registers a session, within the limits, and starts its goroutine.
+func (m *Manager) add(s *Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return xmpp.ErrClosed
+	}
+	bare, same := s.peer.Bare(), 0
+	for _, other := range m.sessions {
+		if other.peer.Bare().Equal(bare) {
+			same++
+		}
+	}
+	if len(m.sessions) >= m.cfg.MaxSessions || same >= m.cfg.MaxPerPeer {
+		return ErrTooMany
+	}
+	m.sessions[key{s.peer.String(), s.sid}] = s
+	m.wg.Go(s.run)
+	return nil
+}
+
+func (m *Manager) forget(s *Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sessions, key{s.peer.String(), s.sid})
+}
+
+func (m *Manager) find(peer jid.JID, sid string) *Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions[key{peer.String(), sid}]
+}
+
+// with returns the sessions with a full JID.
+func (m *Manager) with(peer jid.JID) []*Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []*Session
+	for _, s := range m.sessions {
+		if s.peer.Equal(peer) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// errPeerLeft ends the sessions with a peer that went offline.
+var errPeerLeft = errors.New("jingle: the peer went offline")
+
+// presence ends the sessions with a resource that is gone (XEP-0166 §6.7).
+func (m *Manager) presence(_ context.Context, r *xmpp.Request) {
+	if r.Type != "unavailable" {
+		return
+	}
+	for _, s := range m.with(r.From) {
+		s.lose(errPeerLeft)
+	}
+}
+
+// queue sends a message without waiting for room or for an answer. It fails if the queue is full.
+func (m *Manager) queue(peer jid.JID, j *Jingle) (*xmpp.Call, error) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // Go looks for room once before it looks at the context
+	return m.link.Go(now, xmpp.Set, peer, j.Element())
+}
+
+// tell is queue for what needs no answer.
+func (m *Manager) tell(peer jid.JID, j *Jingle) {
+	if call, err := m.queue(peer, j); err == nil {
+		call.Cancel()
+	}
+}
