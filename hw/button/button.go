@@ -1,0 +1,202 @@
+// Package button turns what a person does at the device into events: a press, a
+// hold of 3 seconds, a hold of 10.
+//
+// A button is opened by a spec string (see Open). What an event does (open a
+// window, unlock pairing, wipe the device) is the agent's to decide.
+package button
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"xtls-agent/hw/internal/spec"
+)
+
+// Event is something that a person did with a button.
+type Event int
+
+const (
+	// Press is a short press: open a pairing window, or a new one.
+	Press Event = iota + 1
+	// HoldUnlock is a hold of 3 seconds: unlock pairing.
+	HoldUnlock
+	// HoldWipe is a hold of 10 seconds: forget every owner.
+	HoldWipe
+)
+
+// String returns the event in words.
+func (e Event) String() string {
+	switch e {
+	case Press:
+		return "press"
+	case HoldUnlock:
+		return "hold for 3 s"
+	case HoldWipe:
+		return "hold for 10 s"
+	}
+	return fmt.Sprintf("event %d", int(e))
+}
+
+// Button is one button, or several as one.
+type Button interface {
+	// Events is always the same channel. It is closed by Close and never
+	// before. Events that nobody takes are dropped beyond the first few: a
+	// press means now.
+	Events() <-chan Event
+
+	// Close ends the button, waits for what runs behind it, and closes Events.
+	Close() error
+}
+
+// backlog is how many events wait for somebody to take them.
+const backlog = 4
+
+// Env is what drivers need of the world outside. The zero Env is the real world.
+type Env struct {
+	// Keys opens what key: reads lines from; nil opens the terminal that
+	// controls the process. Closing it must end a Read that waits.
+	Keys func() (io.ReadCloser, error)
+
+	// Log takes what goes wrong while a button is open; nil drops it.
+	Log *slog.Logger
+}
+
+func (e Env) log() *slog.Logger {
+	if e.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return e.Log
+}
+
+// A driver reads its part of a spec and returns a function that opens the button.
+type driver func(*spec.Spec) func(Env) (Button, error)
+
+func drivers() map[string]driver {
+	return map[string]driver{
+		"key":    parseKey,
+		"socket": parseSocket,
+	}
+}
+
+// Open returns the button that a spec string names:
+//
+//	key:           the terminal: Enter is a press
+//	socket:PATH    a Unix socket that takes lines, for scripts
+//
+// Both take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An unknown
+// driver, an unknown parameter or a bad value is an error; there is no fallback.
+func Open(text string, env Env) (Button, error) {
+	open, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	b, err := open(env)
+	if err != nil {
+		return nil, fmt.Errorf("button: %s: %w", text, err)
+	}
+	return b, nil
+}
+
+// Check reports what Open would find wrong with a spec string. It opens nothing.
+func Check(text string) error {
+	_, err := parse(text)
+	return err
+}
+
+func parse(text string) (func(Env) (Button, error), error) {
+	s, err := spec.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("button: %w", err)
+	}
+	known := drivers()
+	drv, ok := known[s.Driver]
+	if !ok {
+		names := make([]string, 0, len(known))
+		for name := range known {
+			names = append(names, name)
+		}
+		return nil, fmt.Errorf("button: %w", spec.Unknown(s.Driver, names))
+	}
+	open := drv(s)
+	if err := s.Done(); err != nil {
+		return nil, fmt.Errorf("button: %w", err)
+	}
+	return open, nil
+}
+
+// OpenAll opens every button of a list, as one. A mistake in any spec, or a button
+// that cannot be opened, is an error. An empty list is a button never pressed.
+func OpenAll(specs []string, env Env) (Button, error) {
+	var buttons []Button
+	for _, s := range specs {
+		b, err := Open(s, env)
+		if err != nil {
+			for _, open := range buttons {
+				err = errors.Join(err, open.Close())
+			}
+			return nil, err
+		}
+		buttons = append(buttons, b)
+	}
+	return Join(buttons...), nil
+}
+
+// line is what can be written to a button that takes lines.
+func line(text string) (Event, error) {
+	switch strings.Join(strings.Fields(text), " ") {
+	case "press":
+		return Press, nil
+	case "hold", "hold 3":
+		return HoldUnlock, nil
+	case "hold 10":
+		return HoldWipe, nil
+	}
+	return 0, errors.New(`unknown word: write "press", "hold" (3 s) or "hold 10"`)
+}
+
+// maxLine bounds a line, in bytes.
+const maxLine = 64
+
+// source is the channel that drivers put events into.
+type source struct {
+	events chan Event
+
+	mu     sync.Mutex // guards closed, and sending after it
+	closed bool
+}
+
+func newSource() *source { return &source{events: make(chan Event, backlog)} }
+
+// Events implements Button.
+func (s *source) Events() <-chan Event { return s.events }
+
+// put never blocks, and drops the event if too many wait.
+func (s *source) put(e Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	select {
+	case s.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+// end closes the channel, once; the first caller gets true.
+func (s *source) end() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.closed = true
+	close(s.events)
+	return true
+}
