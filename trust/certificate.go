@@ -12,7 +12,7 @@ import (
 // Bounds of a peer's certificate. The upper one for RSA keeps a peer from making each
 // handshake expensive; it is also crypto/tls's own.
 const (
-	MaxCertificate = 8 << 10 // bytes of DER
+	MaxCertificate = 6 << 10 // bytes of DER
 	minRSABits     = 2048
 	maxRSABits     = 8192
 )

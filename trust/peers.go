@@ -63,7 +63,11 @@ func (p *Peers) AddProvisional(r Record) error {
 	}
 	p.change.Lock()
 	defer p.change.Unlock()
-	next, removed, err := p.snapshot().withProvisional(r)
+	set := p.snapshot()
+	if set.isConfirmed(r.Key()) {
+		return nil // pairing once more takes nothing from a peer
+	}
+	next, removed, err := set.withProvisional(r)
 	if err != nil {
 		return fmt.Errorf("trust: adding %s: %w", r.Key(), err)
 	}

@@ -59,16 +59,12 @@ func (s peerSet) isConfirmed(k Key) bool {
 	return i >= 0 && s.records[i].State == Confirmed
 }
 
-// withProvisional adds r, or takes its place anew if it is provisional already. A
-// confirmed record stays as it is: pairing once more takes nothing from a peer.
-// When there are too many, the oldest provisional one is crowded out: each has
+// withProvisional adds r, which is not confirmed, or renews it if it is provisional
+// already. When there are too many, the oldest provisional one is crowded out: each has
 // proved a PIN, and enrolments that were given up must not block pairing for ever.
 func (s peerSet) withProvisional(r Record) (next peerSet, removed []Record, err error) {
 	next = s.clone()
 	if i := next.index(r.Key()); i >= 0 {
-		if next.records[i].State == Confirmed {
-			return s, nil, nil
-		}
 		next.records = slices.Delete(next.records, i, i+1)
 	}
 	n := next.confirmed()
