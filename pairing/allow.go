@@ -47,7 +47,7 @@ func parseAllow(list []string, patterns bool) (Allow, error) {
 			return Allow{}, fmt.Errorf("pairing: allow list: %q: a domain must follow %s", entry, wildcard)
 		case isPattern:
 			a.domains[domain] = true
-		case checkBare(entry) != nil:
+		case checkBare(entry) != nil || strings.Contains(entry, "*"): // a JID may hold a *, but here it is a slip
 			return Allow{}, fmt.Errorf("pairing: allow list: %q is no bare JID in lower case, nor %q", entry, anyone)
 		default:
 			a.jids[entry] = true

@@ -2,7 +2,6 @@ package pairing
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 )
@@ -20,31 +19,20 @@ const (
 )
 
 type attempt struct {
-	peer     Peer
-	phase    phase
-	deadline Deadline
-}
-
-// A Deadline says when an attempt is ended, as monotonic readings.
-type Deadline struct {
-	// Idle is the end unless there is progress before; zero once the PIN is proven.
-	Idle time.Time
-	// Hard is the end whatever happens.
-	Hard time.Time
-}
-
-func (d Deadline) earliest() time.Time {
-	if d.Idle.IsZero() || d.Hard.Before(d.Idle) {
-		return d.Hard
-	}
-	return d.Idle
+	peer  Peer
+	phase phase
+	end   time.Time // when it is ended whatever happens
 }
 
 // A Ticket is leave to run one handshake.
 type Ticket struct {
-	ID       AttemptID
-	PIN      PIN
-	Deadline Deadline
+	ID  AttemptID
+	PIN PIN
+	// Stall is how long the handshake may go without progress. The caller, who
+	// sees the bytes, ends it then.
+	Stall time.Duration
+	// End is when the policy ends it, whatever its progress.
+	End time.Time
 }
 
 // Start counts a handshake of the peer's and gives leave for it, or says why not, as
@@ -61,12 +49,9 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 	}
 	p.window.peers[key].starts++
 	p.lastID++
-	a := &attempt{peer: peer, deadline: Deadline{
-		Idle: now.Add(idleLimit),
-		Hard: earlier(now.Add(handshakeLimit), p.window.end), // a proof must arrive while the window is open
-	}}
-	p.attempts[p.lastID] = a
-	return Ticket{ID: p.lastID, PIN: p.window.pin, Deadline: a.deadline}, eff, nil
+	end := earlier(now.Add(handshakeLimit), p.window.end) // a proof must arrive while the window is open
+	p.attempts[p.lastID] = &attempt{peer: peer, end: end}
+	return Ticket{ID: p.lastID, PIN: p.window.pin, Stall: stallLimit, End: end}, eff, nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -74,21 +59,6 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// Progress says that the handshake moves: bytes of it arrived. It never moves the
-// hard deadline.
-func (p *Policy) Progress(now time.Time, id AttemptID) (Deadline, Effects, error) {
-	var eff Effects
-	p.advance(now, &eff)
-	a := p.attempts[id]
-	if a == nil {
-		return Deadline{}, eff, ErrEnded
-	}
-	if a.phase == handshaking {
-		a.deadline.Idle = now.Add(idleLimit)
-	}
-	return a.deadline, eff, nil
 }
 
 // Proof says that the first client Finished of an attempt was judged right (ok) or
@@ -103,14 +73,14 @@ func (p *Policy) Proof(now time.Time, id AttemptID, ok bool) (Effects, error) {
 	p.advance(now, &eff)
 	a := p.attempts[id]
 	if a == nil || a.phase != handshaking {
-		p.lateProof(now, ok, &eff)
+		p.lateProof(now, id, ok, &eff)
 		return eff, ErrEnded
 	}
 	allowed := p.entitled(a.peer) // it may have changed since the start
 	p.window.proofs++
 	p.count(ok && allowed, &eff)
 	if ok && allowed {
-		a.phase, a.deadline = proven, Deadline{Hard: now.Add(enrolLimit)}
+		a.phase, a.end = proven, now.Add(enrolLimit)
 		p.fire(evProve, NoticeFinishing, a.peer.JID, &eff)
 		return eff, nil
 	}
@@ -123,14 +93,26 @@ func (p *Policy) Proof(now time.Time, id AttemptID, ok bool) (Effects, error) {
 	return eff, nil
 }
 
-// lateProof counts a wrong guess of a fixed PIN by a handshake that has been ended:
+// lateProof is for a Finished that was judged although its attempt had been ended a
+// moment before. The peer may guess the judgement from how the handshake ends. So the
+// PIN is spent if it is still the valid one, and a wrong guess of a fixed PIN counts:
 // otherwise handshakes that run side by side were guesses for nothing.
-func (p *Policy) lateProof(now time.Time, ok bool, eff *Effects) {
-	if p.cfg.Mode != ModeFixed || ok {
+func (p *Policy) lateProof(now time.Time, id AttemptID, ok bool, eff *Effects) {
+	valid := p.state == Open && id > p.window.since && id <= p.lastID
+	wrong := p.cfg.Mode == ModeFixed && !ok
+	if !valid && !wrong {
 		return
 	}
-	p.count(false, eff)
-	if p.overdrawn() {
+	if wrong {
+		p.counters.Failures++
+	}
+	p.counters.Proofs++
+	eff.persist(p.counters)
+	switch {
+	case valid:
+		p.window.proofs++
+		p.afterFailure(now, eff)
+	case p.overdrawn():
 		p.fire(evLock, NoticeLocked, "", eff)
 	}
 }
@@ -140,7 +122,7 @@ func (p *Policy) count(ok bool, eff *Effects) {
 	p.counters.Proofs++
 	if ok {
 		p.counters.Failures = 0
-	} else if p.counters.Failures < math.MaxUint32 {
+	} else {
 		p.counters.Failures++
 	}
 	eff.persist(p.counters)

@@ -227,7 +227,7 @@ func (k *Keeper) MayTry(peer Peer) error {
 type Status struct {
 	State    State
 	Until    time.Time // when the window ends; zero if there is none
-	Failures uint32    // failed proofs since the last success
+	Failures uint64    // failed proofs since the last success
 	Proofs   uint64    // proofs since the last reset
 	Attempts int       // that run now
 }

@@ -1,16 +1,14 @@
 package pairing
 
-import (
-	"time"
-)
+import "time"
 
 // An Attempt is one handshake, and the enrolment after it, that the Keeper gave leave
 // for. Whoever started it calls End, always.
 type Attempt struct {
-	k    *Keeper
-	id   AttemptID
-	peer Peer
-	pin  PIN
+	k      *Keeper
+	id     AttemptID
+	peer   Peer
+	ticket Ticket
 
 	done  chan struct{}
 	cause error // set before done is closed
@@ -25,7 +23,7 @@ func (k *Keeper) Start(peer Peer) (*Attempt, error) {
 			k.log.Info("pairing: refused", "peer", peer.JID, "addr", peer.Addr, "why", err)
 			return eff, err
 		}
-		a = &Attempt{k: k, id: ticket.ID, peer: peer, pin: ticket.PIN, done: make(chan struct{})}
+		a = &Attempt{k: k, id: ticket.ID, peer: peer, ticket: ticket, done: make(chan struct{})}
 		k.attempts[a.id] = a
 		return eff, nil
 	})
@@ -35,8 +33,17 @@ func (k *Keeper) Start(peer Peer) (*Attempt, error) {
 	return a, nil
 }
 
-// PIN returns the password of this handshake.
-func (a *Attempt) PIN() PIN { return a.pin }
+// Password returns the PIN's digits, the password of this handshake, or why the attempt
+// is over.
+func (a *Attempt) Password() (string, error) {
+	if err := a.Err(); err != nil {
+		return "", err
+	}
+	return a.ticket.PIN.Digits(), nil
+}
+
+// Stall returns how long the handshake may go without progress; the caller ends it then.
+func (a *Attempt) Stall() time.Duration { return a.ticket.Stall }
 
 // Done is closed when the attempt is over: the window closed, another peer took the
 // PIN, a deadline passed, or End was called. The caller then ends the session.
@@ -50,15 +57,6 @@ func (a *Attempt) Err() error {
 	default:
 		return nil
 	}
-}
-
-// Progress says that bytes of the handshake arrived. An error means that the attempt is
-// over.
-func (a *Attempt) Progress() error {
-	return a.k.do(func(now time.Time) (Effects, error) {
-		_, eff, err := a.k.policy.Progress(now, a.id)
-		return eff, err
-	})
 }
 
 // Proof says that the first client Finished was judged, before any answer leaves. When

@@ -69,7 +69,7 @@ func (p *Policy) check(peer Peer, now time.Time, eff *Effects) error {
 	case Waiting:
 		return &LimitError{Limit: "the PIN was wrong", RetryAfter: p.window.waitUntil.Sub(now)}
 	case Enrolling:
-		return &LimitError{Limit: "another peer is being paired", RetryAfter: idleLimit}
+		return &LimitError{Limit: "another peer is being paired", RetryAfter: stallLimit}
 	}
 	return p.limits(peer.key())
 }
@@ -109,7 +109,7 @@ func (p *Policy) limits(key peerKey) error {
 			continue
 		}
 		if a.peer.key() == key {
-			return &LimitError{Limit: "one handshake at a time for each peer", RetryAfter: idleLimit}
+			return &LimitError{Limit: "one handshake at a time for each peer", RetryAfter: stallLimit}
 		}
 		running++
 	}
@@ -122,7 +122,7 @@ func (p *Policy) limits(key peerKey) error {
 	case t == nil && len(p.window.peers) >= maxPeers:
 		return &LimitError{Limit: "too many peers in one window"}
 	case running >= maxAtOnce:
-		return &LimitError{Limit: fmt.Sprintf("%d handshakes at once", maxAtOnce), RetryAfter: idleLimit}
+		return &LimitError{Limit: fmt.Sprintf("%d handshakes at once", maxAtOnce), RetryAfter: stallLimit}
 	}
 	return nil
 }

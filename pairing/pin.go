@@ -25,11 +25,16 @@ const (
 // logs and in encodings; only [PIN.Digits] and [PIN.Grouped] give it away. The zero
 // PIN is no PIN.
 //
-// The digits are behind a pointer because package fmt does not call methods on
-// unexported fields: a PIN inside another struct prints as an address, not as digits.
-// Compare with [PIN.Equal], not with ==.
+// The digits are behind a function because package fmt does not call the methods of
+// unexported fields, but looks into them, through pointers too: a PIN inside another
+// struct prints as an address. A function also forbids ==, so that everybody compares
+// with [PIN.Equal].
 type PIN struct {
-	digits *[pinDigits]byte
+	digits func() [pinDigits]byte // nil in the zero PIN
+}
+
+func newPIN(d [pinDigits]byte) PIN {
+	return PIN{func() [pinDigits]byte { return d }}
 }
 
 // NewPIN draws a PIN from rand, each of the allowed ones with the same probability.
@@ -58,7 +63,7 @@ func pinOf(n uint32) PIN {
 		d[i] = byte('0' + n%10)
 		n /= 10
 	}
-	return PIN{&d}
+	return newPIN(d)
 }
 
 // Errors of ParsePIN. None of them holds anything of the input, which may be a
@@ -92,7 +97,7 @@ func ParsePIN(typed string) (PIN, error) {
 	case n != pinDigits:
 		return PIN{}, fmt.Errorf("%w, not %d", errPINLength, n)
 	}
-	return PIN{&d}, nil
+	return newPIN(d), nil
 }
 
 // Digits returns the 8 digits, the password of the TLS-SRP handshake, or "" for the
@@ -101,7 +106,8 @@ func (p PIN) Digits() string {
 	if p.digits == nil {
 		return ""
 	}
-	return string(p.digits[:])
+	d := p.digits()
+	return string(d[:])
 }
 
 // Grouped returns the PIN as displays show it, "1234 5678", or "" for the zero PIN.
@@ -109,7 +115,8 @@ func (p PIN) Grouped() string {
 	if p.digits == nil {
 		return ""
 	}
-	return string(p.digits[:4]) + " " + string(p.digits[4:])
+	d := p.digits()
+	return string(d[:4]) + " " + string(d[4:])
 }
 
 // IsZero reports whether p is no PIN.
@@ -121,7 +128,8 @@ func (p PIN) Equal(q PIN) bool {
 	if p.digits == nil || q.digits == nil {
 		return false
 	}
-	return subtle.ConstantTimeCompare(p.digits[:], q.digits[:]) == 1
+	a, b := p.digits(), q.digits()
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
 // Trivial reports whether somebody would guess p first: all digits equal, or each
@@ -131,12 +139,13 @@ func (p PIN) Trivial() bool {
 	if p.digits == nil {
 		return false
 	}
-	step := (p.digits[1] - p.digits[0] + 10) % 10
+	d := p.digits()
+	step := (d[1] - d[0] + 10) % 10
 	if step != 0 && step != 1 && step != 9 {
 		return false
 	}
 	for i := 2; i < pinDigits; i++ {
-		if (p.digits[i]-p.digits[i-1]+10)%10 != step {
+		if (d[i]-d[i-1]+10)%10 != step {
 			return false
 		}
 	}

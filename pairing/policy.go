@@ -21,7 +21,7 @@ const (
 	maxPeers = 512 // peers remembered in a window; more may not start
 	maxNamed = 8   // peers named on the display in a window
 
-	idleLimit      = 10 * time.Second // for a handshake without progress
+	stallLimit     = 10 * time.Second // for a handshake without progress
 	handshakeLimit = 60 * time.Second // for a handshake in all
 	enrolLimit     = 60 * time.Second // for enrolment, from the proof on
 
@@ -51,6 +51,21 @@ const (
 	ByLocal            // the local command, over the local socket
 	ByOwner            // an owner, over an x509 session
 )
+
+// String names the opener, for logs.
+func (b By) String() string {
+	switch b {
+	case ByStart:
+		return "start"
+	case ByButton:
+		return "button"
+	case ByLocal:
+		return "local command"
+	case ByOwner:
+		return "owner"
+	}
+	return "invalid"
+}
 
 // Owners tells the policy who owns the device now.
 type Owners interface {
@@ -86,7 +101,7 @@ type Config struct {
 // Counters are what must survive a restart.
 type Counters struct {
 	// Failures counts failed proofs since the last success or unlock.
-	Failures uint32
+	Failures uint64
 	// Proofs counts all proofs since the last reset.
 	Proofs uint64
 }
@@ -248,8 +263,6 @@ func (p *Policy) Tick(now time.Time) Effects {
 // advance does what has become due. Every event begins with it, so that nothing
 // depends on how punctual the caller's timer is.
 func (p *Policy) advance(now time.Time, eff *Effects) {
-	p.endAll(eff, ErrTimeout, func(a *attempt) bool { return !now.Before(a.deadline.earliest()) })
-	p.dropUnproven(now, eff)
 	switch {
 	case p.state == Enrolling: // has the enrolment's own deadline
 	case p.state != Armed && !p.state.running():
@@ -259,6 +272,8 @@ func (p *Policy) advance(now time.Time, eff *Effects) {
 		p.window.pin = p.cfg.Fixed
 		p.fire(evResume, NoticeLabel, "", eff)
 	}
+	p.endAll(eff, ErrTimeout, func(a *attempt) bool { return !now.Before(a.end) })
+	p.dropUnproven(now, eff)
 }
 
 // dropUnproven leaves the state Enrolling when the peer that proved the PIN is gone.
@@ -283,7 +298,7 @@ func (p *Policy) NextDeadline() (time.Time, bool) {
 		}
 	}
 	for _, a := range p.attempts {
-		earlier(a.deadline.earliest())
+		earlier(a.end)
 	}
 	switch p.state {
 	case Waiting:
@@ -310,6 +325,8 @@ func (p *Policy) fire(ev event, why NoticeKind, peer string, eff *Effects) {
 	switch to {
 	case Closed, Locked, Damaged:
 		p.window = window{}
+	case Open:
+		p.window.since = p.lastID
 	case Armed, Waiting, Enrolling:
 		p.window.pin = PIN{}
 	}

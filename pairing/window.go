@@ -12,7 +12,8 @@ type window struct {
 	opener    string // the owner's bare JID, with ByOwner
 	guests    Allow
 	end       time.Time
-	pin       PIN // zero unless Open
+	pin       PIN       // zero unless Open
+	since     AttemptID // attempts after this one were given pin
 	proofs    int
 	waits     int
 	waitUntil time.Time
