@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"crypto/rand"
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"mellium.im/xmpp/jid"
@@ -248,135 +246,6 @@ func TestServerRights(t *testing.T) {
 	}
 }
 
-// TestRoles is the table of DESIGN §4, "Roles". anna is the admin; she admitted ben;
-// ben admitted carl, who admitted dora; anna admitted emil.
-func TestRoles(t *testing.T) {
-	c := newCast(t)
-	actors := map[string]Actor{
-		"nobody": {}, "box": AtTheBox(), "stranger": ByPeer(c.key("stranger")),
-		"provisional": ByPeer(c.key("fritz")), "stolen JID": ByPeer(Key{c.key("anna").JID, c.key("ben").Fingerprint}),
-	}
-	people := []string{"anna", "ben", "carl", "dora", "emil"}
-	for _, n := range people {
-		actors[n] = ByPeer(c.key(n))
-	}
-	want := map[string]map[string]Refusal{
-		"box":         {},
-		"anna":        {"anna": RefusedAdmin},
-		"ben":         {"anna": RefusedAdmin, "emil": RefusedNotYours},
-		"carl":        {"anna": RefusedAdmin, "ben": RefusedNotYours, "emil": RefusedNotYours, "fritz": RefusedNotYours},
-		"dora":        {"anna": RefusedAdmin, "ben": RefusedNotYours, "carl": RefusedNotYours, "emil": RefusedNotYours, "fritz": RefusedNotYours},
-		"emil":        {"anna": RefusedAdmin, "ben": RefusedNotYours, "carl": RefusedNotYours, "dora": RefusedNotYours, "fritz": RefusedNotYours},
-		"nobody":      nil,
-		"stranger":    nil,
-		"provisional": nil,
-		"stolen JID":  nil,
-	}
-	for name, by := range actors {
-		for _, target := range append(people, "fritz") {
-			store := NewMemStore()
-			p := load(t, store, Owners)
-			enrol(t, p, c.record("anna"), c.admittedBy("anna", "ben"), c.admittedBy("ben", "carl"),
-				c.admittedBy("carl", "dora"), c.admittedBy("anna", "emil"))
-			add(t, p, c.admittedBy("ben", "fritz"))
-			reason := want[name][target]
-			if want[name] == nil {
-				reason = RefusedNotAnOwner
-			}
-			before := names(p)
-			err := p.Remove(by, c.key(target))
-			checkRemoval(t, p, name, c.record(target), before, reason, err)
-			if names(load(t, store, Owners)) != names(p) {
-				t.Errorf("%s removes %s: not as on disk", name, target)
-			}
-		}
-	}
-}
-
-func checkRemoval(t *testing.T, p *Peers, by string, target Record, before string, want Refusal, err error) {
-	t.Helper()
-	var refused *RefusedError
-	_, there := p.Trusted(target.JID, target.Fingerprint)
-	switch {
-	case want == "" && (err != nil || there):
-		t.Errorf("%s removes %s: %v, still there: %v", by, target.Name, err, there)
-	case want != "" && (!errors.As(err, &refused) || refused.Reason != want || names(p) != before):
-		t.Errorf("%s removes %s: %v, want %q; left %q", by, target.Name, err, want, names(p))
-	}
-}
-
-// TestLastOwnerGoesOnlyAtTheBox: DESIGN §4, "the admin, and the last owner, go only at
-// the box".
-func TestLastOwnerGoesOnlyAtTheBox(t *testing.T) {
-	c := newCast(t)
-	p := load(t, NewMemStore(), Owners)
-	enrol(t, p, c.record("anna"))
-	add(t, p, c.admittedBy("anna", "ben")) // provisional: does not count
-	var refused *RefusedError
-	if err := p.Remove(ByPeer(c.key("anna")), c.key("anna")); !errors.As(err, &refused) || refused.Reason != RefusedLastOwner {
-		t.Errorf("got %v", err)
-	}
-	if err := p.Remove(AtTheBox(), c.key("anna")); err != nil || p.Owned() {
-		t.Errorf("at the box: %v", err)
-	}
-	if err := p.Remove(AtTheBox(), c.key("anna")); !errors.Is(err, ErrUnknownPeer) {
-		t.Errorf("once more: %v", err)
-	}
-}
-
-// TestAfterARemoval: who was admitted by the removed counts as admitted by whoever admitted it;
-// its unfinished enrolments end; the next in order is the admin.
-func TestAfterARemoval(t *testing.T) {
-	c, store := newCast(t), NewMemStore()
-	p := load(t, store, Owners)
-	enrol(t, p, c.record("anna"), c.admittedBy("anna", "ben"), c.admittedBy("ben", "carl"), c.admittedBy("carl", "dora"))
-	add(t, p, c.admittedBy("carl", "carl/2"))
-	heard := listen(p)
-	if err := p.Remove(ByPeer(c.key("ben")), c.key("carl")); err != nil {
-		t.Fatal(err)
-	}
-	if names(p) != "anna+* ben+ dora+" || !slices.Equal(*heard, []string{"carl", "carl/2"}) {
-		t.Errorf("left %q, heard %q", names(p), *heard)
-	}
-	if r, _ := p.Trusted(c.key("dora").JID, c.key("dora").Fingerprint); !r.AddedBy.Equal(c.key("ben")) {
-		t.Errorf("dora counts as admitted by %v", r.AddedBy)
-	}
-	if err := p.Remove(AtTheBox(), c.key("anna")); err != nil {
-		t.Fatal(err)
-	}
-	if names(p) != "ben+* dora+" || names(load(t, store, Owners)) != names(p) {
-		t.Errorf("without the admin: %q", names(p))
-	}
-	if r, _ := p.Trusted(c.key("ben").JID, c.key("ben").Fingerprint); !r.AddedBy.IsZero() {
-		t.Errorf("ben counts as admitted by %v", r.AddedBy)
-	}
-	// A removed owner admits nobody, through a window that was open still.
-	if err := p.AddProvisional(c.admittedBy("carl", "carl/3")); err == nil {
-		t.Error("a removed owner admitted somebody")
-	}
-}
-
-// TestDevicesHaveNoRoles: a client may pair with two devices at a time, and forget any.
-func TestDevicesHaveNoRoles(t *testing.T) {
-	c, store := newCast(t), NewMemStore()
-	p := load(t, store, Devices)
-	add(t, p, c.record("lamp"))
-	add(t, p, c.record("heater"))
-	if r, first := confirm(t, p, c.key("heater"), LAN); !first || r.Role != "" {
-		t.Errorf("%+v, %v", r, first)
-	}
-	if names(p) != "heater+ lamp" || names(load(t, store, Devices)) != names(p) {
-		t.Errorf("left %q", names(p))
-	}
-	var refused *RefusedError
-	if err := p.Remove(ByPeer(c.key("heater")), c.key("lamp")); !errors.As(err, &refused) {
-		t.Errorf("a device removed a device: %v", err)
-	}
-	if err := p.Remove(AtTheBox(), c.key("heater")); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestStoredFirst: DESIGN §8.2, nothing takes effect unless it is on disk.
 func TestStoredFirst(t *testing.T) {
 	c := newCast(t)
@@ -452,25 +321,6 @@ func TestBounds(t *testing.T) {
 	}
 	if p = load(t, store, Owners); len(p.All()) != MaxConfirmed {
 		t.Errorf("%d records", len(p.All()))
-	}
-}
-
-// TestFullSetIsStorable: the largest set fits into what internal/state stores (1 MiB).
-func TestFullSetIsStorable(t *testing.T) {
-	s := peerSet{of: Owners}
-	part := strings.Repeat("x", 1023)
-	long, err := jid.New(part, strings.Repeat("d.", 500)+"example", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range MaxConfirmed + MaxProvisional {
-		r := Record{JID: long, DER: make([]byte, MaxCertificate), Name: strings.Repeat("😀", maxName), State: Provisional, Role: Owner, AddedBy: Key{JID: long}}
-		r.Fingerprint[0], r.AddedBy.Fingerprint[0] = byte(i), 1
-		s.records = append(s.records, r)
-	}
-	b, err := s.marshal()
-	if err != nil || len(b) > 1<<20 {
-		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }
 
@@ -563,103 +413,4 @@ func TestConcurrentUse(t *testing.T) {
 	if names(p) != "anna+*" || names(load(t, store, Owners)) != names(p) {
 		t.Errorf("left %q", names(p))
 	}
-}
-
-// TestDamagedIsNotUnowned: DESIGN §5, damaged state means locked.
-func TestDamagedIsNotUnowned(t *testing.T) {
-	store := &failingStore{MemStore: NewMemStore(), read: errors.New("damaged")}
-	if p, err := LoadPeers(store, ownersFile, Owners); !errors.Is(err, store.read) || p != nil {
-		t.Errorf("got %v, %v", p, err)
-	}
-	if _, err := LoadPeers(NewMemStore(), ownersFile, "pets"); err == nil {
-		t.Error("unknown set was accepted")
-	}
-}
-
-func TestMalformedSets(t *testing.T) {
-	c, store := newCast(t), NewMemStore()
-	p := load(t, store, Owners)
-	enrol(t, p, c.record("anna"), c.admittedBy("anna", "ben"))
-	add(t, p, c.admittedBy("ben", "carl"))
-	b, _ := store.Read(ownersFile)
-	good := string(b)
-	fp := func(n string) string { return c.key(n).Fingerprint.String() }
-	replace := func(from, to string) string {
-		if !strings.Contains(good, from) {
-			t.Fatalf("no %q in %s", from, good)
-		}
-		return strings.Replace(good, from, to, 1)
-	}
-	tests := map[string]string{
-		"empty":                  "",
-		"null":                   "null",
-		"empty object":           "{}",
-		"newer version":          replace(`"version": 1`, `"version": 2`),
-		"devices":                replace(`"owners"`, `"devices"`),
-		"unknown field":          replace(`"version"`, `"extra": 1, "version"`),
-		"unknown record field":   replace(`"name"`, `"extra": 1, "name"`),
-		"something follows":      good + "{}",
-		"two admins":             replace(`"role": "owner"`, `"role": "admin"`),
-		"no admin":               replace(`"role": "admin"`, `"role": "owner"`),
-		"unknown role":           replace(`"role": "owner"`, `"role": "king"`),
-		"unknown state":          replace(`"provisional"`, `"chosen"`),
-		"wrong order":            replace(`"confirmed"`, `"provisional"`),
-		"unknown link":           replace(`"lan"`, `"pigeon"`),
-		"bad JID":                replace(`"anna@home.example"`, `"@"`),
-		"full JID":               replace(`"anna@home.example"`, `"anna@home.example/x"`),
-		"JID not canonical":      replace(`"anna@home.example"`, `"ANNA@home.example"`),
-		"fingerprint of another": replace(fp("anna"), fp("carl")),
-		"fingerprint cut":        replace(fp("anna"), fp("anna")[2:]),
-		"certificate cut":        replace(`"certificate": "MII`, `"certificate": "`),
-		"name with an escape":    replace(`"name": "anna"`, `"name": "\u001b[2J"`),
-		"admitted by a stranger": strings.ReplaceAll(good, `"added_by": {
-				"jid": "anna@`, `"added_by": {
-				"jid": "zoe@`),
-		"proven but provisional": replace(good[strings.LastIndex(good, `"server_proven": false`):], strings.Replace(good[strings.LastIndex(good, `"server_proven": false`):], "false", "true", 1)),
-	}
-	for name, text := range tests {
-		if text == good {
-			t.Fatalf("%s: not changed", name)
-		}
-		_ = store.Write(ownersFile, []byte(text))
-		if p, err := LoadPeers(store, ownersFile, Owners); err == nil || p != nil {
-			t.Errorf("%s: accepted", name)
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: more than one line: %v", name, err)
-		}
-	}
-	for n := range len(good) - 1 { // the last byte is a line end
-		if _, err := unmarshalSet([]byte(good[:n]), Owners); err == nil {
-			t.Errorf("%d of %d bytes were accepted", n, len(good))
-		}
-	}
-}
-
-func FuzzUnmarshalSet(f *testing.F) {
-	id, err := NewIdentity("anna", testTime, rand.Reader)
-	if err != nil {
-		f.Fatal(err)
-	}
-	s := peerSet{of: Owners}
-	r := Record{JID: jid.MustParse("anna@home.example"), DER: id.DER(), Fingerprint: id.Fingerprint(), Link: LAN, Created: time.Unix(0, 0).UTC()}
-	s, _, _ = s.withProvisional(r)
-	provisional, _ := s.marshal()
-	f.Add(provisional)
-	s, _, _ = s.withConfirmed(0, Server)
-	confirmed, _ := s.marshal()
-	f.Add(confirmed)
-	f.Add([]byte(`{"version":1,"set":"owners","peers":[]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := unmarshalSet(b, Owners)
-		if err != nil {
-			return
-		}
-		b, err = s.marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := unmarshalSet(b, Owners); err != nil {
-			t.Errorf("%s: %v", b, err)
-		}
-	})
 }
