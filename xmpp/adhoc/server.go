@@ -1,0 +1,378 @@
+package adhoc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xmpp/form"
+)
+
+// Command is something that a peer may run.
+type Command struct {
+	Node string     // its name on the wire
+	Name string     // its title for people
+	Form *form.Form // what is asked before it runs; nil for nothing
+	// Run runs the command, on a goroutine of its own. Its context ends when the peer cancels or
+	// the server closes, not when the session ends: a command that takes the network down must
+	// not die of it half-way. Its own time limit is its own business. An *[xmpp.Error] or a
+	// *[form.FieldError] becomes an error answer; any other error a note of type error,
+	// with its text, which the peer reads.
+	Run func(context.Context, form.Values) (Result, error)
+}
+
+// Config bounds a [Server]. Zero fields mean the defaults.
+type Config struct {
+	Now      func() time.Time // default time.Now
+	Sessions int              // waiting forms on one mount; default 16, the oldest goes first
+	Running  int              // commands at once, in all; default 8, more are refused
+	Lifetime time.Duration    // how long a form waits for its answer; default 10 minutes
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Sessions <= 0 {
+		c.Sessions = 16
+	}
+	if c.Running <= 0 {
+		c.Running = 8
+	}
+	if c.Lifetime <= 0 {
+		c.Lifetime = 10 * time.Minute
+	}
+	return c
+}
+
+// Server runs commands for the peers of any number of sessions.
+type Server struct {
+	config Config
+	runs   sync.WaitGroup
+
+	mu      sync.Mutex // guards all below
+	closed  bool
+	running map[*execution]context.CancelFunc
+}
+
+// NewServer returns a server without sessions. Close it to end what runs.
+func NewServer(c Config) *Server {
+	return &Server{config: c.withDefaults(), running: make(map[*execution]context.CancelFunc)}
+}
+
+// Close cancels all that runs and waits for it. Later requests are refused.
+func (sv *Server) Close() {
+	sv.mu.Lock()
+	sv.closed = true
+	for _, cancel := range sv.running {
+		cancel()
+	}
+	sv.mu.Unlock()
+	sv.runs.Wait()
+}
+
+// Mount offers the commands on s and lists them in d, which must be that session's own.
+// The list is asked for at each request, on the read goroutine, so it must not block.
+func (sv *Server) Mount(s *xmpp.Session, d *disco.Registry, list func() []Command) {
+	m := &mount{server: sv, list: list, waiting: make(map[string]*execution)}
+	d.AddFeatures(NS)
+	d.Provide(m)
+	s.HandleIQ(xmpp.Set, NS, "command", m.handle)
+}
+
+// start runs e's command in the background and reports false if it may not.
+func (sv *Server) start(ctx context.Context, e *execution, run func(context.Context)) bool {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if sv.closed || len(sv.running) >= sv.config.Running {
+		cancel()
+		return false
+	}
+	sv.running[e] = cancel
+	sv.runs.Go(func() {
+		defer cancel()
+		run(ctx)
+	})
+	return true
+}
+
+// stop frees e's place. It is called before the answer leaves, so that whoever has the
+// answer can run the next one.
+func (sv *Server) stop(e *execution) {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	delete(sv.running, e)
+}
+
+// cancel ends the context of e, if it runs.
+func (sv *Server) cancel(e *execution) {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if cancel := sv.running[e]; cancel != nil {
+		cancel()
+	}
+}
+
+// execution is one session of a command (XEP-0050 §2.4.2): waiting for its form, then running.
+type execution struct {
+	id      string
+	from    jid.JID
+	command Command
+	expires time.Time
+
+	// Both guarded by the mount's mutex.
+	running  bool
+	canceled bool // by the peer, while running
+}
+
+// mount is a server on one session.
+type mount struct {
+	server *Server
+	list   func() []Command
+
+	mu      sync.Mutex // guards all below
+	waiting map[string]*execution
+	order   []*execution // of waiting, oldest first
+	ended   []string     // the latest ids that are gone, to tell "expired" from "never was"
+}
+
+// maxEnded bounds the memory of ids that are gone.
+const maxEnded = 32
+
+// DiscoNode lists the commands, and tells about each (XEP-0050 §2.2).
+func (m *mount) DiscoNode(self, _ jid.JID, node string) (disco.Node, bool) {
+	if node == NS {
+		n := disco.Node{Info: disco.Info{Identities: []disco.Identity{{Category: "automation", Type: "command-list"}}}}
+		for _, c := range m.list() {
+			n.Items = append(n.Items, disco.Item{JID: self, Node: c.Node, Name: c.Name})
+		}
+		return n, true
+	}
+	c, ok := m.find(node)
+	return disco.Node{Info: disco.Info{
+		Identities: []disco.Identity{{Category: "automation", Type: "command-node", Name: c.Name}},
+		Features:   []string{NS, form.NS},
+	}}, ok
+}
+
+func (m *mount) find(node string) (Command, bool) {
+	for _, c := range m.list() {
+		if c.Node == node && node != "" {
+			return c, true
+		}
+	}
+	return Command{}, false
+}
+
+func (m *mount) handle(ctx context.Context, r *xmpp.Request) {
+	msg, err := parse(r.Payload[0])
+	if err != nil {
+		r.Fail(badRequest("bad-payload", err.Error()))
+		return
+	}
+	switch msg.action {
+	case "", actionExecute, actionCancel, actionPrev, actionNext, actionComplete:
+	default:
+		r.Fail(badRequest("malformed-action", ""))
+		return
+	}
+	if msg.session == "" {
+		m.begin(ctx, r, msg)
+	} else {
+		m.resume(ctx, r, msg)
+	}
+}
+
+// begin takes the first request for a command.
+func (m *mount) begin(ctx context.Context, r *xmpp.Request, msg *message) {
+	c, ok := m.find(msg.node)
+	if !ok {
+		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound, Text: "no such command"})
+		return
+	}
+	e := &execution{id: rand.Text(), from: r.From, command: c}
+	switch {
+	case msg.action == actionCancel || msg.action == actionPrev || msg.action == actionNext:
+		r.Fail(badRequest("bad-action", ""))
+	case msg.form == nil && msg.action != actionComplete && c.Form.Asks():
+		m.keep(e)
+		stage := &message{node: c.Node, session: e.id, status: Executing, form: c.Form}
+		stage.actions = &actions{execute: actionComplete, allowed: []string{actionComplete}}
+		r.Reply(stage.element())
+	default:
+		m.run(ctx, r, e, msg.form)
+	}
+}
+
+// resume takes a further request of an execution.
+func (m *mount) resume(ctx context.Context, r *xmpp.Request, msg *message) {
+	e, running, fault := m.lookup(r.From, msg)
+	switch {
+	case fault != nil:
+		r.Fail(fault)
+	case msg.action == actionCancel:
+		m.cancel(e)
+		r.Reply((&message{node: msg.node, session: e.id, status: Canceled}).element())
+	case running, msg.action == actionPrev, msg.action == actionNext:
+		r.Fail(badRequest("bad-action", ""))
+	case msg.form == nil:
+		r.Fail(badRequest("bad-payload", "the form is missing"))
+	default:
+		m.run(ctx, r, e, msg.form)
+	}
+}
+
+// lookup finds the execution that msg belongs to. Somebody else's does not exist.
+func (m *mount) lookup(from jid.JID, msg *message) (e *execution, running bool, fault *xmpp.Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep()
+	e = m.waiting[msg.session]
+	if e != nil && e.from.Equal(from) && e.command.Node == msg.node {
+		return e, e.running, nil
+	}
+	for _, id := range m.ended {
+		if id == msg.session {
+			app := xmpp.NewElement(NS, "session-expired")
+			return nil, false, &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.NotAllowed, App: app}
+		}
+	}
+	return nil, false, badRequest("bad-sessionid", "")
+}
+
+// run checks what was submitted and starts the command. A wrong field leaves the execution
+// where it is, so that it can be submitted again.
+func (m *mount) run(ctx context.Context, r *xmpp.Request, e *execution, submitted *form.Form) {
+	values, err := check(e.command.Form, submitted)
+	if err != nil {
+		r.Fail(badRequest("bad-payload", err.Error()))
+		return
+	}
+	m.setRunning(e, true)
+	started := m.server.start(ctx, e, func(ctx context.Context) {
+		result, err := e.command.Run(ctx, values)
+		canceled := m.drop(e)
+		m.server.stop(e)
+		answer(r, e, result, err, canceled)
+	})
+	if !started {
+		m.setRunning(e, false)
+		r.Fail(&xmpp.Error{Type: xmpp.Wait, Condition: xmpp.ResourceConstraint, Text: "too many commands are running, try again later"})
+	}
+}
+
+// check returns the values that were submitted; without a submitted form, the defaults.
+func check(asked, submitted *form.Form) (form.Values, error) {
+	if asked == nil {
+		return nil, nil
+	}
+	if submitted == nil {
+		submitted = &form.Form{Type: form.TypeSubmit}
+	}
+	return asked.Validate(submitted)
+}
+
+func answer(r *xmpp.Request, e *execution, result Result, err error, canceled bool) {
+	var stanza *xmpp.Error
+	var field *form.FieldError
+	msg := &message{node: e.command.Node, session: e.id, status: Completed, form: result.Form, notes: result.Notes}
+	switch {
+	case canceled:
+		msg = &message{node: e.command.Node, session: e.id, status: Canceled}
+	case errors.As(err, &stanza):
+		r.Fail(stanza)
+		return
+	case errors.As(err, &field):
+		r.Fail(badRequest("bad-payload", field.Error()))
+		return
+	case err != nil: // a completed command says that it failed in a note (XEP-0050 §3.6)
+		msg.notes = append(msg.notes, Note{Error, err.Error()})
+	}
+	r.Reply(msg.element())
+}
+
+// keep adds e to what waits for a form, in the place of the oldest where there is no room.
+func (m *mount) keep(e *execution) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep()
+	for i := 0; len(m.waiting) >= m.server.config.Sessions && i < len(m.order); {
+		if m.order[i].running {
+			i++
+			continue
+		}
+		m.remove(m.order[i])
+	}
+	e.expires = m.server.config.Now().Add(m.server.config.Lifetime)
+	m.waiting[e.id] = e
+	m.order = append(m.order, e)
+}
+
+// sweep removes what waited too long. The caller holds mu.
+func (m *mount) sweep() {
+	now := m.server.config.Now()
+	for i := 0; i < len(m.order); {
+		if e := m.order[i]; !e.running && now.After(e.expires) {
+			m.remove(e)
+			continue
+		}
+		i++
+	}
+}
+
+// remove forgets e, all but its id. The caller holds mu.
+func (m *mount) remove(e *execution) {
+	for i, other := range m.order {
+		if other == e {
+			m.order = append(m.order[:i:i], m.order[i+1:]...)
+			break
+		}
+	}
+	if m.waiting[e.id] != e {
+		return
+	}
+	delete(m.waiting, e.id)
+	if m.ended = append(m.ended, e.id); len(m.ended) > maxEnded {
+		m.ended = m.ended[1:]
+	}
+}
+
+func (m *mount) setRunning(e *execution, running bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.running = running
+}
+
+// drop removes e when it has run, and reports whether the peer had canceled it.
+func (m *mount) drop(e *execution) (canceled bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(e)
+	return e.canceled
+}
+
+// cancel ends e: at once while it waits, by its context while it runs.
+func (m *mount) cancel(e *execution) {
+	m.mu.Lock()
+	running := e.running
+	e.canceled = true
+	if !running {
+		m.remove(e)
+	}
+	m.mu.Unlock()
+	if running {
+		m.server.cancel(e)
+	}
+}
+
+// badRequest is an error of XEP-0050 §4.4 with its specific condition.
+func badRequest(specific, text string) *xmpp.Error {
+	return &xmpp.Error{Type: xmpp.Modify, Condition: xmpp.BadRequest, Text: text, App: xmpp.NewElement(NS, specific)}
+}
