@@ -33,7 +33,7 @@ type GnuTLSServOptions struct {
 	Priority string // GnuTLSOnlySRP if empty
 	Cert     *Certificate
 
-	// FakeSalt makes it go on with a made-up salt for a user that it does not know (RFC 5054 section 2.5.1.3).
+	// FakeSalt makes it go on with a made-up salt for a user that it does not know (RFC 5054 §2.5.1.3).
 	// Without it such a user gets alert 80.
 	FakeSalt bool
 }

@@ -60,10 +60,19 @@ func Start(t testing.TB, spec Spec) *Process {
 	t.Cleanup(func() {
 		p.stop(spec.Grace)
 		if t.Failed() {
-			t.Logf("%s %q said:\n%s%s", p.name, spec.Args, p.stdout, p.stderr)
+			t.Logf("%s %q said:\n%s", p.name, spec.Args, abridge(p.Output()))
 		}
 	})
 	return p
+}
+
+// abridge keeps what a person can read of what a peer said: it may have been sent a megabyte.
+func abridge(said string) string {
+	const most = 4 << 10
+	if len(said) <= most {
+		return said
+	}
+	return fmt.Sprintf("%s\n[%d bytes]\n%s", said[:most/2], len(said)-most, said[len(said)-most/2:])
 }
 
 // wait collects the end of the process.
