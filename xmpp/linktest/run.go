@@ -206,10 +206,7 @@ func (s suite) writeLeavesTheStanza(t *testing.T) {
 		Payload: []*xmpp.Element{xmpp.NewElement(nsTest, "q")}})
 	before := st.Element().String()
 	for range 2 {
-		if err := e.A.WriteStanza(st); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := read(e.B); err != nil {
+		if _, err := exchange(e.A, e.B, st); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -296,13 +293,15 @@ func (s suite) endByPeer(t *testing.T) {
 	case end == nil:
 		t.Fatal("Ends.End is missing; if it cannot be had, say so in Caps.NoEnd")
 	}
-	if !s.caps.Server {
-		if err := e.B.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Result, ID: "last"}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	var ended sync.WaitGroup
-	ended.Go(end)
+	ended.Go(func() {
+		if !s.caps.Server {
+			if err := e.B.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Result, ID: "last"}); err != nil {
+				t.Error(err)
+			}
+		}
+		end()
+	})
 	defer ended.Wait()
 	if !s.caps.Server {
 		if st, err := read(e.A); err != nil || st.ID != "last" {
@@ -364,12 +363,9 @@ func (s suite) to(l xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
 // pass writes st at from, reads it at to, and checks all but its id and payload.
 func (s suite) pass(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
 	t.Helper()
-	if err := from.WriteStanza(s.to(to, st)); err != nil {
-		t.Fatalf("writing %s: %v", st.Kind, err)
-	}
-	got, err := read(to)
+	got, err := exchange(from, to, s.to(to, st))
 	if err != nil {
-		t.Fatalf("reading %s: %v", st.Kind, err)
+		t.Fatalf("%s: %v", st.Kind, err)
 	}
 	if got.Kind != st.Kind || got.Type != st.Type {
 		t.Fatalf("%s %s arrives as %v", st.Kind, st.Type, got.Element())
@@ -396,6 +392,17 @@ func (s suite) carries(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) {
 }
 
 const nsTest = "urn:xtls-agent:linktest"
+
+// exchange writes st at one end and reads what arrives at the other: a link need not hold anything in between.
+func exchange(from, to xmpp.Link, st *xmpp.Stanza) (*xmpp.Stanza, error) {
+	written := make(chan error, 1)
+	go func() { written <- from.WriteStanza(st) }()
+	got, err := read(to)
+	if err != nil {
+		_ = from.Close() // frees the writer
+	}
+	return got, errors.Join(<-written, err)
+}
 
 // read is ReadStanza with an end to the wait: it closes the link if nothing comes.
 func read(l xmpp.Link) (*xmpp.Stanza, error) {
