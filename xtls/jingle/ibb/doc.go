@@ -26,11 +26,11 @@
 // io.EOF; what was not yet sent to it is lost.
 package ibb
 
-// Namespaces. TransportNS0 is the form of 2009.
+// Namespaces. NSTransport0 is the form of 2009.
 const (
 	NS           = "http://jabber.org/protocol/ibb"
-	TransportNS  = "urn:xmpp:jingle:transports:ibb:1"
-	TransportNS0 = "urn:xmpp:jingle:transports:ibb:0"
+	NSTransport  = "urn:xmpp:jingle:transports:ibb:1"
+	NSTransport0 = "urn:xmpp:jingle:transports:ibb:0"
 )
 
 // Block sizes in bytes before base64 (XEP-0047 §2.1).

@@ -21,14 +21,14 @@ var errStanza = errors.New("ibb: only iq stanzas carry data here")
 
 // Transport is the <transport/> of a Jingle content (XEP-0261 §2).
 type Transport struct {
-	NS        string // TransportNS or TransportNS0
+	NS        string // NSTransport or NSTransport0
 	SID       string
 	BlockSize int // 1 to MaxBlockSize
 }
 
 // ParseTransport reads a <transport/> of either namespace.
 func ParseTransport(el *xmpp.Element) (Transport, error) {
-	if !el.Is(TransportNS, "transport") && !el.Is(TransportNS0, "transport") {
+	if !el.Is(NSTransport, "transport") && !el.Is(NSTransport0, "transport") {
 		return Transport{}, fmt.Errorf("%w: not an ibb <transport/>", ErrMalformed)
 	}
 	o, err := parseOpenAttrs(el)
