@@ -96,7 +96,7 @@ func Open(text string, env Env) (Button, error) {
 	}
 	b, err := open(env)
 	if err != nil {
-		return nil, fmt.Errorf("button: %s: %w", text, err)
+		return nil, fmt.Errorf("button: opening %q: %w", text, err)
 	}
 	return b, nil
 }

@@ -107,7 +107,7 @@ func TestKeyEnd(t *testing.T) {
 
 func TestKeyNoTerminal(t *testing.T) {
 	_, err := button.Open("key:", button.Env{Keys: func() (io.ReadCloser, error) { return nil, fs.ErrNotExist }})
-	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "button: key:") {
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), `button: opening "key:"`) {
 		t.Errorf("Open = %v", err)
 	}
 }

@@ -137,7 +137,7 @@ func Open(text string, env Env) (Display, error) {
 	}
 	d, err := open(env)
 	if err != nil {
-		return nil, fmt.Errorf("display: %s: %w", text, err)
+		return nil, fmt.Errorf("display: opening %q: %w", text, err)
 	}
 	return d, nil
 }

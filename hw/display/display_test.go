@@ -56,6 +56,17 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// A PIN is 8 digits and nothing else; text is bounded whatever a peer sends.
+func TestCleaned(t *testing.T) {
+	s := Screen{PIN: "12-34 5678 9", Lines: make([]string, 1000)}
+	for i := range s.Lines {
+		s.Lines[i] = "x"
+	}
+	if c := s.cleaned(); c.PIN != "12345678" || len(c.Lines) != maxLines {
+		t.Errorf("PIN %q, %d lines", c.PIN, len(c.Lines))
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, tt := range []struct {
 		text string

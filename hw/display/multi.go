@@ -72,7 +72,8 @@ func NewMulti(displays []Named, report func(spec string, err error)) *Multi {
 }
 
 // Show gives a screen to every display. It returns when all have shown it or
-// failed, or after a second. It fails if none shows it; "none:" never fails. What
+// failed, or after a second. It fails if none shows it; a display that is still at
+// it after the second counts if it worked before, and "none:" never fails. What
 // failed is retried with the newest screen until it works.
 func (m *Multi) Show(s Screen) error {
 	m.showing.Lock()

@@ -49,7 +49,8 @@ func (p *picture) Show(s Screen) error {
 		return err
 	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	enc := png.Encoder{CompressionLevel: png.BestSpeed} // a Pi Zero has better to do
+	if err := enc.Encode(&b, img); err != nil {
 		return fmt.Errorf("display: encoding the picture: %w", err)
 	}
 	if err := p.replace(b.Bytes()); err != nil {

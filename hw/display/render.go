@@ -45,6 +45,9 @@ type renderer struct {
 
 func newRenderer(size image.Point, l look) (*renderer, error) {
 	r := &renderer{size: size, look: l}
+	if r.bitmap() {
+		return r, nil
+	}
 	for _, f := range []struct {
 		to  **sfnt.Font
 		ttf []byte

@@ -46,6 +46,25 @@ func TestSSD1306Rotated(t *testing.T) {
 	}
 }
 
+// Close switches the display off and also empties its memory, which would show
+// the PIN again when another program switches it on.
+func TestSSD1306CloseEmptiesMemory(t *testing.T) {
+	oled := &displaytest.OLED{Addr: 0x3C, H: 64}
+	d := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: oled.Open})
+	if err := d.Show(displaytest.PIN()); err != nil {
+		t.Fatal(err)
+	}
+	if on, holds, err := oled.State(); !on || !holds || err != nil {
+		t.Errorf("while it shows: on %t, holds a picture %t, %v", on, holds, err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if on, holds, err := oled.State(); on || holds || err != nil {
+		t.Errorf("after Close: on %t, holds a picture %t, %v", on, holds, err)
+	}
+}
+
 // A display that fails in the middle of a frame shows the whole next one: the
 // driver's idea of what it holds is thrown away with the error.
 func TestSSD1306ComesBack(t *testing.T) {

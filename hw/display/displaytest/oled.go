@@ -69,9 +69,28 @@ func (o *OLED) Bytes() int {
 // Picture is what the glass shows, black if the display is off. It fails if the
 // bus carried anything that the datasheet does not allow.
 func (o *OLED) Picture() (*image1bit.VerticalLSB, error) {
+	c, err := o.play()
+	if err != nil {
+		return nil, err
+	}
+	return c.picture(o.H)
+}
+
+// State reports whether the display is on, and whether its memory holds a picture:
+// it can be on and empty, and it can be off and still hold one.
+func (o *OLED) State() (on, holds bool, err error) {
+	c, err := o.play()
+	if err != nil {
+		return false, false, err
+	}
+	return c.on, c.ram != [8][128]byte{}, nil
+}
+
+// play gives a new controller all that went over the bus.
+func (o *OLED) play() (*controller, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var c controller
+	c := &controller{}
 	for _, op := range o.rec.Ops {
 		if op.Addr != o.Addr {
 			return nil, fmt.Errorf("displaytest: a transfer to address %#x", op.Addr)
@@ -80,7 +99,7 @@ func (o *OLED) Picture() (*image1bit.VerticalLSB, error) {
 			return nil, err
 		}
 	}
-	return c.picture(o.H)
+	return c, nil
 }
 
 type oledBus struct {
