@@ -29,6 +29,28 @@ func TestFullSetIsStorable(t *testing.T) {
 	}
 }
 
+func TestAddProvisionalRefuses(t *testing.T) {
+	c := newCast(t)
+	good := c.record("anna")
+	tests := map[string]func(*Record){
+		"full JID":               func(r *Record) { r.JID = jid.MustParse("anna@home.example/phone") },
+		"no JID":                 func(r *Record) { r.JID = jid.JID{} },
+		"another's fingerprint":  func(r *Record) { r.Fingerprint = c.key("ben").Fingerprint },
+		"no certificate":         func(r *Record) { r.DER = nil; r.Fingerprint = Fingerprint{} },
+		"no link":                func(r *Record) { r.Link = "" },
+		"admitted by a stranger": func(r *Record) { r.AddedBy = c.key("ben") },
+		"admitted by itself":     func(r *Record) { r.AddedBy = c.key("anna") },
+	}
+	p := load(t, NewMemStore(), Owners)
+	for name, change := range tests {
+		r := good
+		change(&r)
+		if err := p.AddProvisional(r); err == nil || len(p.All()) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestDamagedIsNotUnowned: DESIGN §5, damaged state means locked.
 func TestDamagedIsNotUnowned(t *testing.T) {
 	store := &failingStore{MemStore: NewMemStore(), read: errors.New("damaged")}

@@ -324,28 +324,6 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func TestAddProvisionalRefuses(t *testing.T) {
-	c := newCast(t)
-	good := c.record("anna")
-	tests := map[string]func(*Record){
-		"full JID":               func(r *Record) { r.JID = jid.MustParse("anna@home.example/phone") },
-		"no JID":                 func(r *Record) { r.JID = jid.JID{} },
-		"another's fingerprint":  func(r *Record) { r.Fingerprint = c.key("ben").Fingerprint },
-		"no certificate":         func(r *Record) { r.DER = nil; r.Fingerprint = Fingerprint{} },
-		"no link":                func(r *Record) { r.Link = "" },
-		"admitted by a stranger": func(r *Record) { r.AddedBy = c.key("ben") },
-		"admitted by itself":     func(r *Record) { r.AddedBy = c.key("anna") },
-	}
-	p := load(t, NewMemStore(), Owners)
-	for name, change := range tests {
-		r := good
-		change(&r)
-		if err := p.AddProvisional(r); err == nil || len(p.All()) != 0 {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestRecordsAreCopies(t *testing.T) {
 	c := newCast(t)
 	p := load(t, NewMemStore(), Owners)
