@@ -41,6 +41,8 @@ type Fingerprint = [32]byte
 
 // Trust tells which certificates are pinned. It is asked at each session, twice.
 type Trust interface {
+	// Known reports whether any certificate is pinned for the bare JID.
+	Known(peer jid.JID) bool
 	// Find returns the pin that a fingerprint announced by peer means: hash is the SHA-256 or, from
 	// old clients, the SHA-1 of a certificate. A peer may announce anything; nothing is proven yet.
 	Find(peer jid.JID, hash []byte) (pin Fingerprint, ok bool)

@@ -1,0 +1,93 @@
+package xtls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xtls/jingle"
+	"xtls-agent/xtls/jingle/ibb"
+)
+
+// BlockSize is the size of IBB blocks that is offered (XEP-0261), in bytes.
+const BlockSize = 4096
+
+// Config says who this side is and whom it trusts.
+type Config struct {
+	Certificate tls.Certificate // own; its leaf's fingerprint is announced
+	Trust       Trust
+	// Gate lets peers try a PIN; nil: nobody. Only responders have one.
+	Gate Gate
+	// Serve gets each connection that a peer opened and proved itself on, in a goroutine of its own; the connection is
+	// closed when Serve returns. Nil: this side is never a responder.
+	Serve func(context.Context, *Conn)
+	Rand  io.Reader    // nil: crypto/rand
+	Log   *slog.Logger // nil: silence
+}
+
+// Endpoint is XTLS on one XMPP session, to a server or over the LAN.
+type Endpoint struct {
+	cfg     Config
+	own     Fingerprint
+	session *xmpp.Session
+	jingle  *jingle.Manager
+	ibb     *ibb.Manager
+	running sync.WaitGroup // of responder's sessions
+}
+
+// New mounts XTLS, with Jingle and in-band bytestreams, on s, which is not served yet.
+func New(s *xmpp.Session, cfg Config) *Endpoint {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Endpoint{cfg: cfg, own: fingerprint(cfg.Certificate), session: s}
+	e.ibb = ibb.NewManager(s, ibb.Config{})
+	jcfg := jingle.Config{Allow: e.mayOffer, Log: cfg.Log, DecideTimeout: totalTimeout}
+	if cfg.Serve != nil {
+		jcfg.Incoming = e.incoming
+	}
+	e.jingle = jingle.NewManager(s, jcfg)
+	return e
+}
+
+// Close ends all connections and waits for those who serve them.
+func (e *Endpoint) Close() {
+	e.jingle.Close()
+	e.ibb.Close()
+	e.running.Wait()
+}
+
+// Features are what service discovery must announce (jingle-xtls, Determining Support).
+func Features() []string {
+	return []string{
+		jingle.NS, jingle.NS0, jingle.NSStream, jingle.NSSecurity,
+		ibb.NSTransport, ibb.NSTransport0, ibb.NS,
+	}
+}
+
+// mayOffer: to a peer that may do nothing here, this side does not know Jingle.
+func (e *Endpoint) mayOffer(peer jid.JID) bool {
+	if e.cfg.Trust.Known(peer.Bare()) {
+		return true
+	}
+	return e.cfg.Gate != nil && !errors.Is(admission(e.cfg.Gate.Admit(peer)), ErrRefused)
+}
+
+// admission reduces an error of the gate to what the peer may know.
+func admission(err error) error {
+	for _, known := range []error{ErrNotPairing, ErrLocked, ErrTooMany} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if err != nil {
+		return ErrRefused
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package xtls
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xtls/jingle"
+	"xtls-agent/xtls/jingle/ibb"
+)
+
+// OpenX509 opens a connection to peer by method x509, which alone it offers: a peer cannot
+// steer it into asking for a PIN. The connection is not proven on the peer's side until the
+// peer's stream header has arrived, since a TLS 1.3 client finishes first.
+func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
+	return e.open(ctx, peer, X509, func(ctx context.Context, raw net.Conn, answer *jingle.Security) (*Conn, error) {
+		pin, err := e.announcedPin(peer, answer)
+		if err != nil {
+			return nil, err
+		}
+		check := x509Check{peer: peer, announced: pin, trust: e.cfg.Trust}
+		c := tls.Client(raw, x509Config(e.cfg.Certificate, check))
+		if err := c.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("xtls: x509 handshake: %w", err)
+		}
+		return &Conn{Conn: c, Pin: pin}, nil
+	})
+}
+
+// OpenSRP opens a connection to peer by method srp. askPIN is called once the peer has agreed to
+// try, and may take its time: a person types.
+func (e *Endpoint) OpenSRP(ctx context.Context, peer jid.JID, askPIN func(context.Context) (string, error)) (*Conn, error) {
+	var pin string
+	ask := func(ctx context.Context) (err error) {
+		pin, err = askPIN(ctx)
+		return err
+	}
+	return e.openAfter(ctx, peer, SRP, ask, func(ctx context.Context, raw net.Conn, _ *jingle.Security) (*Conn, error) {
+		c, err := srpClient(ctx, raw, e.session.LocalAddr(), pin, e.cfg.Rand)
+		if err != nil {
+			return nil, err
+		}
+		return &Conn{Conn: c}, nil
+	})
+}
+
+// handshake runs TLS on the open transport.
+type handshake func(ctx context.Context, raw net.Conn, answer *jingle.Security) (*Conn, error)
+
+func (e *Endpoint) open(ctx context.Context, peer jid.JID, m Method, hs handshake) (*Conn, error) {
+	return e.openAfter(ctx, peer, m, func(context.Context) error { return nil }, hs)
+}
+
+// openAfter is the initiator's straight line. Between the peer's agreement and the opening of the
+// transport it calls ready.
+func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
+	tr := ibb.Transport{NS: ibb.NSTransport, SID: rand.Text(), BlockSize: BlockSize}
+	js, err := e.jingle.Initiate(ctx, peer, e.offer(tr, m))
+	if err != nil {
+		return nil, ended(err)
+	}
+	c, err := e.openTransport(ctx, js, tr, m, ready, hs)
+	if err != nil {
+		js.Terminate(failure(err))
+		if end := js.Err(); end != nil && errors.Is(err, errSessionEnded) {
+			err = ended(end)
+		}
+		return nil, err
+	}
+	c.Method, c.Local, c.Peer, c.session = m, e.session.LocalAddr(), peer, js
+	return newConn(c), nil
+}
+
+// errSessionEnded: the Jingle session ended under something; its reason says more.
+var errSessionEnded = errors.New("xtls: the session ended")
+
+// failure is what a peer is told: <security-error/> and nothing more where security is at stake.
+func failure(err error) jingle.Reason {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return jingle.Reason{Condition: jingle.Cancel}
+	}
+	return jingle.Reason{Condition: jingle.SecurityError}
+}
+
+func (e *Endpoint) offer(tr ibb.Transport, m Method) jingle.Content {
+	return jingle.Content{
+		Creator: "initiator", Name: contentName,
+		Description: xmpp.NewElement(jingle.NSStream, "description"),
+		Transport:   tr.Element(),
+		Security:    security(&e.own, m).Element(),
+	}
+}
+
+func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb.Transport, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
+	ctx, stop := untilEnded(ctx, js)
+	defer stop()
+	accepted, err := js.Accepted(ctx)
+	if err != nil {
+		return nil, ended(err)
+	}
+	answer, tr, err := e.checkAnswer(accepted, tr, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := ready(ctx); err != nil {
+		return nil, cause(ctx, err)
+	}
+	if err := js.SendSecurityInfo(ctx, security(nil, m)); err != nil {
+		return nil, cause(ctx, err)
+	}
+	raw, err := e.ibb.Open(ctx, js.Peer(), tr.SID, tr.BlockSize)
+	if err != nil {
+		return nil, cause(ctx, fmt.Errorf("xtls: opening the transport: %w", err))
+	}
+	watched, hsCtx, stopWatch := watch(ctx, raw)
+	defer stopWatch()
+	c, err := hs(hsCtx, watched, answer)
+	if err != nil {
+		_ = raw.Close()
+		return nil, cause(hsCtx, err)
+	}
+	return c, nil
+}
+
+// untilEnded returns a context that ends with the Jingle session too.
+func untilEnded(ctx context.Context, js *jingle.Session) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-js.Done():
+			cancel(errSessionEnded)
+		case <-done:
+		}
+	}()
+	return ctx, func() { close(done); cancel(nil) }
+}
+
+// cause puts why ctx was cancelled in the place of an error that only says that it was.
+func cause(ctx context.Context, err error) error {
+	why := context.Cause(ctx)
+	if why == nil || errors.Is(err, ErrWrongPIN) {
+		return err
+	}
+	return why
+}
+
+// checkAnswer holds the session-accept against the offer. An accept without <security/> ends the session: there
+// is nothing that this package could do without (jingle-xtls, Basic Protocol, initiator's rule 1).
+func (e *Endpoint) checkAnswer(c *jingle.Content, offered ibb.Transport, m Method) (*jingle.Security, ibb.Transport, error) {
+	if c.Security == nil {
+		return nil, offered, fmt.Errorf("xtls: %w: its answer holds no <security/>", ErrNotAuthentic)
+	}
+	sec, err := jingle.ParseSecurity(c.Security)
+	if err != nil {
+		return nil, offered, err
+	}
+	tr, err := parseContent(*c)
+	if err != nil {
+		return nil, offered, err
+	}
+	if tr.SID != offered.SID || tr.NS != offered.NS || tr.BlockSize > offered.BlockSize {
+		return nil, offered, errors.New("xtls: the peer answered with another transport than the offered one")
+	}
+	if !sec.Has(string(m)) {
+		if m == X509 {
+			return nil, offered, fmt.Errorf("xtls: %w", ErrNotKnown)
+		}
+		return nil, offered, fmt.Errorf("xtls: %w", ErrNotPairing)
+	}
+	return sec, tr, nil
+}
+
+// announcedPin returns the pin that a peer's announcement means. It is looked up when the
+// handshake starts: trust may have been taken back since the offer.
+func (e *Endpoint) announcedPin(peer jid.JID, sec *jingle.Security) (Fingerprint, error) {
+	if sec.Fingerprint == nil {
+		return Fingerprint{}, fmt.Errorf("xtls: %w: it announced no certificate", ErrNotAuthentic)
+	}
+	pin, ok := e.cfg.Trust.Find(peer.Bare(), sec.Fingerprint.Bytes())
+	if !ok {
+		return Fingerprint{}, fmt.Errorf("xtls: %w: it announced a certificate that is not pinned for %s", ErrNotAuthentic, peer.Bare())
+	}
+	return pin, nil
+}

@@ -1,0 +1,306 @@
+package xtls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"xtls-agent/xtls/jingle"
+	"xtls-agent/xtls/jingle/ibb"
+)
+
+// incoming takes a session that a peer offers. It runs on the link's read goroutine.
+func (e *Endpoint) incoming(js *jingle.Session) {
+	e.running.Go(func() {
+		ctx, stop := untilEnded(context.Background(), js)
+		defer stop()
+		c, err := e.respond(ctx, js)
+		if err != nil {
+			e.cfg.Log.Info("xtls: session refused or failed", "peer", js.Peer().String(), "err", err)
+			return
+		}
+		defer c.Close()
+		e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method))
+		e.cfg.Serve(ctx, c)
+	})
+}
+
+// responding is one session of the responder's while it is being set up.
+type responding struct {
+	e         *Endpoint
+	js        *jingle.Session
+	content   jingle.Content
+	transport ibb.Transport
+	methods   []Method    // what this peer gets, in this session
+	pin       Fingerprint // of the certificate that it announced; with X509 among methods
+	chosen    *choice
+}
+
+// respond is the responder's straight line, from the offer to the proof.
+func (e *Endpoint) respond(ctx context.Context, js *jingle.Session) (*Conn, error) {
+	r := &responding{e: e, js: js, chosen: newChoice()}
+	if err := r.judge(); err != nil {
+		js.Terminate(reasonFor(err))
+		return nil, err
+	}
+	c, err := r.accept(ctx)
+	if err != nil {
+		js.Terminate(failure(err))
+		return nil, cause(ctx, err)
+	}
+	c.Local, c.Peer, c.session = js.Local(), js.Peer(), js
+	return newConn(c), nil
+}
+
+// refusal is an error with the reason that the peer hears.
+type refusal struct {
+	reason jingle.Reason
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+func reasonFor(err error) jingle.Reason {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.reason
+	}
+	return jingle.Reason{Condition: jingle.SecurityError}
+}
+
+// judge decides from the offer alone which methods the peer gets.
+func (r *responding) judge() error {
+	offers := r.js.Offer()
+	if len(offers) != 1 {
+		return &refusal{jingle.Reason{Condition: jingle.UnsupportedApplication}, errors.New("xtls: not exactly one content")}
+	}
+	r.content = offers[0]
+	tr, err := parseContent(r.content)
+	var unsupported *unsupportedError
+	if errors.As(err, &unsupported) {
+		return &refusal{jingle.Reason{Condition: unsupported.condition}, err}
+	}
+	r.transport = tr
+	if r.content.Security == nil {
+		return errors.New("xtls: offer without <security/>")
+	}
+	sec, err := jingle.ParseSecurity(r.content.Security)
+	if err != nil {
+		return err
+	}
+	return r.grant(sec)
+}
+
+// grant chooses among the offered methods: x509 if the announced certificate is trusted for
+// the peer's bare JID, srp if a window is open to this peer.
+func (r *responding) grant(sec *jingle.Security) error {
+	why := ErrNotKnown
+	if sec.Has(string(X509)) && sec.Fingerprint != nil {
+		if pin, ok := r.e.cfg.Trust.Find(r.js.Peer().Bare(), sec.Fingerprint.Bytes()); ok {
+			r.pin = pin
+			r.methods = append(r.methods, X509)
+		}
+	}
+	if sec.Has(string(SRP)) {
+		why = ErrRefused
+		if r.e.cfg.Gate != nil {
+			why = admission(r.e.cfg.Gate.Admit(r.js.Peer()))
+		}
+		if why == nil {
+			r.methods = append(r.methods, SRP)
+		}
+	}
+	if len(r.methods) == 0 {
+		return &refusal{decline(why), fmt.Errorf("xtls: declined: %w", why)}
+	}
+	return nil
+}
+
+// How long the initiator may take from the answer to the first bytes of TLS. With srp a person
+// types in between, at most while the window is open.
+const (
+	x509SetupTimeout = time.Minute
+	srpSetupTimeout  = 15 * time.Minute
+)
+
+// accept answers the offer, waits for the peer's choice and the transport, and runs the handshake.
+func (r *responding) accept(ctx context.Context) (*Conn, error) {
+	r.transport.BlockSize = min(r.transport.BlockSize, BlockSize)
+	r.js.OnSecurityInfo(r.securityInfo)
+	setup, cancel := context.WithTimeoutCause(ctx, r.setupTimeout(), errStalled)
+	defer cancel()
+	raw, err := r.openTransport(setup)
+	if err != nil {
+		return nil, cause(setup, err)
+	}
+	c, err := r.secure(ctx, setup, raw)
+	if err != nil {
+		raw.Abort(err)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (r *responding) setupTimeout() time.Duration {
+	if r.grants(SRP) {
+		return srpSetupTimeout
+	}
+	return x509SetupTimeout
+}
+
+// openTransport sends session-accept and waits for <open/>, which the transport of 2009 does not
+// have. The stream is expected before the answer leaves.
+func (r *responding) openTransport(ctx context.Context) (*ibb.Conn, error) {
+	if r.transport.NS == ibb.NSTransport0 {
+		raw, err := r.e.ibb.Attach(r.js.Peer(), r.transport.SID, r.transport.BlockSize)
+		if err != nil {
+			return nil, fmt.Errorf("xtls: attaching the transport: %w", err)
+		}
+		if err := r.js.Accept(ctx, r.answer()); err != nil {
+			raw.Abort(err)
+			return nil, err
+		}
+		return raw, nil
+	}
+	pending, err := r.e.ibb.Expect(r.js.Peer(), r.transport.SID, r.transport.BlockSize)
+	if err != nil {
+		return nil, fmt.Errorf("xtls: expecting the transport: %w", err)
+	}
+	defer pending.Cancel()
+	if err := r.js.Accept(ctx, r.answer()); err != nil {
+		return nil, err
+	}
+	raw, err := pending.Accept(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("xtls: waiting for the transport: %w", err)
+	}
+	r.chosen.close()
+	return raw, nil
+}
+
+// answer is the content of session-accept. The fingerprint is there only if this side will be able to
+// verify the initiator's certificate (jingle-xtls, Basic Protocol, rules 3 and 4).
+func (r *responding) answer() jingle.Content {
+	var own *Fingerprint
+	if r.methods[0] == X509 {
+		own = &r.e.own
+	}
+	c := r.content
+	c.Transport = r.transport.Element()
+	c.Security = security(own, r.methods...).Element()
+	return c
+}
+
+// securityInfo takes the initiator's choice. A second one, one that comes too late, or one that
+// was not offered in this session, ends it.
+func (r *responding) securityInfo(c jingle.Content) {
+	sec, err := jingle.ParseSecurity(c.Security)
+	if err != nil || len(sec.Methods) != 1 || !r.grants(Method(sec.Methods[0])) || !r.chosen.set(Method(sec.Methods[0])) {
+		r.e.cfg.Log.Warn("xtls: bad security-info", "peer", r.js.Peer().String())
+		r.js.Terminate(jingle.Reason{Condition: jingle.SecurityError})
+	}
+}
+
+func (r *responding) grants(m Method) bool {
+	for _, granted := range r.methods {
+		if granted == m {
+			return true
+		}
+	}
+	return false
+}
+
+// secure reads the ClientHello, within setup, and runs TLS as the server, by the method that
+// the initiator has chosen.
+func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn) (*Conn, error) {
+	stop := context.AfterFunc(setup, func() { raw.Abort(context.Cause(setup)) })
+	hello, conn, err := sniff(raw)
+	if !stop() || err != nil {
+		return nil, cause(setup, err)
+	}
+	watched, ctx, stopWatch := watch(ctx, conn)
+	defer stopWatch()
+	method := r.method(hello)
+	var c *Conn
+	if method == X509 {
+		c, err = r.x509(ctx, watched)
+	} else {
+		c, err = r.srp(ctx, watched)
+	}
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	c.Method = method
+	return c, nil
+}
+
+// method returns the one that security-info named; if there was none, the only one that this
+// session has; else the one that the ClientHello means.
+func (r *responding) method(hello Method) Method {
+	r.chosen.close() // the transport of 2009 opens with its first bytes
+	if m, ok := r.chosen.get(); ok {
+		return m
+	}
+	if len(r.methods) == 1 {
+		return r.methods[0]
+	}
+	return hello
+}
+
+func (r *responding) x509(ctx context.Context, conn net.Conn) (*Conn, error) {
+	check := x509Check{peer: r.js.Peer(), announced: r.pin, trust: r.e.cfg.Trust}
+	c := tls.Server(conn, x509Config(r.e.cfg.Certificate, check))
+	if err := c.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("xtls: x509 handshake: %w", err)
+	}
+	return &Conn{Conn: c, Pin: r.pin}, nil
+}
+
+func (r *responding) srp(ctx context.Context, conn net.Conn) (*Conn, error) {
+	attempt, err := r.e.cfg.Gate.Start(r.js.Peer())
+	if err != nil {
+		return nil, err
+	}
+	c, err := srpServer(ctx, conn, r.js.Peer(), attempt, r.e.cfg.Rand)
+	if err != nil {
+		attempt.End()
+		return nil, err
+	}
+	return &Conn{Conn: c, Attempt: attempt}, nil
+}
+
+// choice is the method that security-info named: at most one, before the transport opens.
+type choice struct {
+	mu     sync.Mutex // guards both
+	method Method
+	closed bool
+}
+
+func newChoice() *choice { return new(choice) }
+
+func (c *choice) set(m Method) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.method != "" {
+		return false
+	}
+	c.method = m
+	return true
+}
+
+func (c *choice) get() (Method, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.method, c.method != ""
+}
+
+func (c *choice) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}

@@ -1,0 +1,254 @@
+package xtls_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/linktest"
+	"xtls-agent/xtls"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	boxJID   = "box@home.example/tv"
+	ownerJID = "romeo@montague.lit/orchard"
+	testPIN  = "48151623"
+)
+
+// pins is a Trust over a list of certificates.
+type pins struct {
+	mu   sync.Mutex
+	ders map[string][][]byte
+}
+
+func (p *pins) add(bare string, der []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ders == nil {
+		p.ders = map[string][][]byte{}
+	}
+	p.ders[bare] = append(p.ders[bare], der)
+}
+
+func (p *pins) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ders = nil
+}
+
+func (p *pins) Known(peer jid.JID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.ders[peer.String()]) > 0
+}
+
+func (p *pins) Find(peer jid.JID, hash []byte) (xtls.Fingerprint, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, der := range p.ders[peer.String()] {
+		s1, s256 := sha1.Sum(der), sha256.Sum256(der)
+		if string(hash) == string(s1[:]) || string(hash) == string(s256[:]) {
+			return s256, true
+		}
+	}
+	return xtls.Fingerprint{}, false
+}
+
+func (p *pins) Pinned(peer jid.JID, pin xtls.Fingerprint) bool {
+	got, ok := p.Find(peer, pin[:])
+	return ok && got == pin
+}
+
+// window is a Gate with one PIN.
+type window struct {
+	admit error
+
+	mu     sync.Mutex
+	proofs []bool
+	over   chan struct{}
+	ends   int
+}
+
+func openWindow() *window { return &window{over: make(chan struct{})} }
+
+func (w *window) Admit(jid.JID) error { return w.admit }
+
+func (w *window) Start(jid.JID) (xtls.Attempt, error) {
+	if w.admit != nil {
+		return nil, w.admit
+	}
+	return w, nil
+}
+
+func (w *window) Password() (string, error) { return testPIN, nil }
+func (w *window) Done() <-chan struct{}     { return w.over }
+
+func (w *window) Proof(ok bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.proofs = append(w.proofs, ok)
+	return nil
+}
+
+func (w *window) End() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ends++
+}
+
+// side is one party of a test.
+type side struct {
+	id      *trust.Identity
+	pins    *pins
+	session *xmpp.Session
+	end     *xtls.Endpoint
+	conns   chan *xtls.Conn // accepted, proven; each is served until the test closes it
+}
+
+func newSide(t *testing.T, router *linktest.Router, address string, gate xtls.Gate) *side {
+	t.Helper()
+	id, err := trust.NewIdentity(address, time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &side{id: id, pins: &pins{}, conns: make(chan *xtls.Conn, 8)}
+	s.session = xmpp.NewSession(router.Connect(address), nil)
+	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Gate: gate}
+	cfg.Serve = func(ctx context.Context, c *xtls.Conn) {
+		s.conns <- c
+		_, _ = io.Copy(c, c) // an echo
+	}
+	s.end = xtls.New(s.session, cfg)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.session.Serve(context.Background()) })
+	t.Cleanup(func() {
+		s.end.Close()
+		_ = s.session.Close()
+		wg.Wait()
+	})
+	return s
+}
+
+// couple returns a device and an owner on one server.
+func couple(t *testing.T, router *linktest.Router, gate xtls.Gate) (device, owner *side) {
+	return newSide(t, router, boxJID, gate), newSide(t, router, ownerJID, nil)
+}
+
+// pair makes both trust each other.
+func pair(device, owner *side) {
+	device.pins.add("romeo@montague.lit", owner.id.DER())
+	owner.pins.add("box@home.example", device.id.DER())
+}
+
+func echo(t *testing.T, c io.ReadWriter, text string) {
+	t.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != text {
+		t.Fatalf("echo: %q, %v", got, err)
+	}
+}
+
+func pinOf(pin string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return pin, nil }
+}
+
+func TestX509(t *testing.T) {
+	device, owner := couple(t, linktest.NewRouter(), nil)
+	pair(device, owner)
+	c, err := owner.end.OpenX509(t.Context(), jid.MustParse(boxJID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	echo(t, c, "hello")
+	if got := <-device.conns; got.Method != xtls.X509 || got.Peer.String() != ownerJID || got.Pin != [32]byte(owner.id.Fingerprint()) {
+		t.Errorf("the device sees %v from %s", got.Method, got.Peer)
+	}
+}
+
+func TestSRP(t *testing.T) {
+	w := openWindow()
+	device, owner := couple(t, linktest.NewRouter(), w)
+	c, err := owner.end.OpenSRP(t.Context(), jid.MustParse(boxJID), pinOf(testPIN))
+	if err != nil {
+		t.Fatal(err)
+	}
+	echo(t, c, "hello")
+	if got := <-device.conns; got.Method != xtls.SRP {
+		t.Errorf("the device sees %v", got.Method)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	device.end.Close()
+	if w.mu.Lock(); len(w.proofs) != 1 || !w.proofs[0] || w.ends == 0 {
+		t.Errorf("proofs %v, ended %d times", w.proofs, w.ends)
+	}
+	w.mu.Unlock()
+}
+
+func TestWrongPIN(t *testing.T) {
+	w := openWindow()
+	_, owner := couple(t, linktest.NewRouter(), w)
+	_, err := owner.end.OpenSRP(t.Context(), jid.MustParse(boxJID), pinOf("48151624"))
+	if !errors.Is(err, xtls.ErrWrongPIN) {
+		t.Errorf("the owner hears %v", err)
+	}
+	if w.mu.Lock(); len(w.proofs) != 1 || w.proofs[0] {
+		t.Errorf("proofs %v", w.proofs)
+	}
+	w.mu.Unlock()
+}
+
+// DESIGN §3, Failures: what the initiator's user is told.
+func TestRefusals(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		gate error
+		srp  bool
+		want error
+	}{
+		{"no window", xtls.ErrNotPairing, true, xtls.ErrNotPairing},
+		{"locked", xtls.ErrLocked, true, xtls.ErrLocked},
+		{"too many", xtls.ErrTooMany, true, xtls.ErrTooMany},
+		{"may not try", xtls.ErrRefused, true, xtls.ErrRefused},
+		{"x509 while no window is open", xtls.ErrNotPairing, false, xtls.ErrNotKnown},
+		{"x509 while a window is open: no PIN prompt", nil, false, xtls.ErrNotKnown},
+		{"x509 by a stranger", xtls.ErrRefused, false, xtls.ErrRefused},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := openWindow()
+			w.admit = tc.gate
+			device, owner := couple(t, linktest.NewRouter(), w)
+			owner.pins.add("box@home.example", device.id.DER())
+			var err error
+			if tc.srp {
+				_, err = owner.end.OpenSRP(t.Context(), jid.MustParse(boxJID), func(context.Context) (string, error) {
+					t.Error("the user was asked for a PIN")
+					return "", nil
+				})
+			} else {
+				_, err = owner.end.OpenX509(t.Context(), jid.MustParse(boxJID))
+			}
+			if !errors.Is(err, tc.want) {
+				t.Errorf("%v, want %v", err, tc.want)
+			}
+		})
+	}
+}
