@@ -318,7 +318,7 @@ func TestOpenAllRefuses(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"gpoi:GPIO17":            `unknown driver "gpoi": known are key:, socket:`,
+		"gpoi:GPIO17":            `unknown driver "gpoi": known are key, socket`,
 		"key:/dev/tty1":          "takes no path",
 		"key:?x=1":               "it takes none",
 		"socket:":                "no path given",

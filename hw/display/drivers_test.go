@@ -116,7 +116,7 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                           `unknown driver "oled": known are none:, png:, ssd1306:, term:`,
+		"oled:":                           `unknown driver "oled": known are none, png, ssd1306, term`,
 		"term:/dev/tty1":                  "takes no path",
 		"term:?color=1":                   `unknown parameter "color": it takes none`,
 		"none:?x=1":                       "it takes none",

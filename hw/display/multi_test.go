@@ -90,8 +90,8 @@ func TestMultiRetriesWhatFails(t *testing.T) {
 	})
 }
 
-// DESIGN §4 and issue text: without a display that works there is no PIN window;
-// the agent sees it by the error and by Working.
+// Without a display that works there must be no PIN window: the agent sees it by
+// the error and by Working.
 func TestMultiNoneWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bad displaytest.Fake

@@ -45,7 +45,7 @@ func parseSSD1306(s *spec.Spec) func(Env) (Display, error) {
 			opts.H = 32
 			opts.Sequential = true // how the 128×32 glass is wired to the COM pins
 		}
-		opts.Rotated = upsideDown
+		opts.MirrorVertical, opts.MirrorHorizontal = upsideDown, upsideDown
 		r, err := newRenderer(image.Pt(opts.W, opts.H), lit)
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func parseTerm(s *spec.Spec) func(Env) (Display, error) {
 	return func(env Env) (Display, error) {
 		if !env.isTerminal() {
 			return nil, errors.New("standard output is not a terminal, and a PIN must not get into a log: " +
-				"use png:FILE, ssd1306:/dev/i2c-1 or none:")
+				"use none:, ssd1306:/dev/i2c-1 or png:FILE")
 		}
 		return &terminal{w: env.stdout()}, nil
 	}

@@ -207,5 +207,5 @@ func (s *Spec) fail(err error) {
 // Unknown is the error for a driver that does not exist, with those that do.
 func Unknown(driver string, known []string) error {
 	names := slices.Sorted(slices.Values(known))
-	return fmt.Errorf("unknown driver %q: known are %s:", driver, strings.Join(names, ":, "))
+	return fmt.Errorf("unknown driver %q: known are %s", driver, strings.Join(names, ", "))
 }

@@ -95,7 +95,7 @@ func TestGettersRefuse(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	if got := Unknown("oled", []string{"term", "none"}).Error(); got != `unknown driver "oled": known are none:, term:` {
+	if got := Unknown("oled", []string{"term", "none"}).Error(); got != `unknown driver "oled": known are none, term` {
 		t.Error(got)
 	}
 }
