@@ -295,7 +295,8 @@ func TestMessageTruncatedAtEveryLength(t *testing.T) {
 					}
 					s.checkRefused(t, describe(u), func(i int, u unit) []unit {
 						if i == k {
-							return []unit{truncate(u, n)}
+							// Public values vary in length, so this one may be shorter than the control's.
+							return []unit{truncate(u, min(n, len(u.raw)-1))}
 						}
 						return []unit{u}
 					})

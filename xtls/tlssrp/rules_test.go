@@ -1,0 +1,607 @@
+package tlssrp
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// changeClientHello is an edit of the ClientHello alone.
+func changeClientHello(t *testing.T, change func(*clientHelloMessage)) edit {
+	return changeFirst(t, func(body []byte) message {
+		m := new(clientHelloMessage)
+		if err := m.unmarshal(body); err != nil {
+			t.Errorf("ClientHello of our client: %v", err)
+		}
+		change(m)
+		return m
+	})
+}
+
+// changeServerHello is an edit of the ServerHello alone.
+func changeServerHello(t *testing.T, change func(*serverHelloMessage)) edit {
+	return changeFirst(t, func(body []byte) message {
+		m := new(serverHelloMessage)
+		if err := m.unmarshal(body); err != nil {
+			t.Errorf("ServerHello of our server: %v", err)
+		}
+		change(m)
+		return m
+	})
+}
+
+func changeFirst(t *testing.T, change func(body []byte) message) edit {
+	return func(i int, u unit) []unit {
+		if i != 0 || u.record != recordHandshake {
+			return []unit{u}
+		}
+		return []unit{{recordHandshake, mustMarshal(t, change(u.raw[messageHeaderLen:]))}}
+	}
+}
+
+// withExtension adds an extension that our own codec does not write to a hello.
+func withExtension(t *testing.T, id uint16, data []byte) edit {
+	return func(i int, u unit) []unit {
+		if i != 0 || u.record != recordHandshake {
+			return []unit{u}
+		}
+		body, end := cryptobyte.String(u.raw[messageHeaderLen:]), 0
+		if messageType(u.raw[0]) == typeClientHello {
+			m := new(clientHelloMessage)
+			if err := m.unmarshal(body); err != nil {
+				t.Error(err)
+			}
+			end = endWithoutExtensions(m)
+		} else {
+			m := new(serverHelloMessage)
+			if err := m.unmarshal(body); err != nil {
+				t.Error(err)
+			}
+			end = endWithoutExtensions(m)
+		}
+		raw, err := marshalMessage(messageType(u.raw[0]), func(b *cryptobyte.Builder) {
+			b.AddBytes(body[:end])
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+				b.AddBytes(body[end+2:])
+				addExtension(b, id, addBytes(data))
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return []unit{{recordHandshake, raw}}
+	}
+}
+
+// checkAlert demands that the victim ended the handshake with this alert.
+func checkAlert(t *testing.T, out outcome, want AlertError) {
+	t.Helper()
+	var local *LocalAlertError
+	if !errors.As(out.err, &local) || local.Alert != want || !out.alerted {
+		t.Errorf("got %v (alert sent: %v), want %v", out.err, out.alerted, want)
+	}
+}
+
+func TestServerRefusesClientHello(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	for name, tt := range map[string]struct {
+		edited edit
+		want   AlertError
+	}{
+		"TLS 1.1 (TLS 1.2 only)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.version = 0x0302 }), AlertProtocolVersion},
+		"without EMS (RFC 7627 is required)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.extendedMasterSecret = false }), AlertHandshakeFailure},
+		"without EtM (RFC 7366 is required)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.encryptThenMAC = false }), AlertHandshakeFailure},
+		"without a suite with SRP": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.cipherSuites = []uint16{0xC02F, 0x1301} }), AlertHandshakeFailure},
+		"with nothing but _RSA, to a server without certificate (PEERS.md, trap 9)": {
+			changeClientHello(t, func(m *clientHelloMessage) {
+				m.cipherSuites = []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA}
+				m.signatureAlgorithms = signatureAlgorithms()
+			}), AlertHandshakeFailure},
+		"without a user name (PEERS.md, trap 2)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.username = "" }), AlertUnknownPSKIdentity},
+		"with NUL in the user name (PEERS.md, trap 2)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.username = testUser + "\x00mallory" }), AlertIllegalParameter},
+		"without null compression": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.compressions = []byte{1} }), AlertIllegalParameter},
+		"renegotiating (RFC 5746)": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.renegotiationInfo = make([]byte, 12) }), AlertHandshakeFailure},
+		"of a user that does not exist": {
+			changeClientHello(t, func(m *clientHelloMessage) { m.username = "nobody" }), AlertUnknownPSKIdentity},
+		"with another message in the same flight": {
+			func(i int, u unit) []unit {
+				return []unit{u, {recordHandshake, []byte{byte(typeClientHello), 0, 0, 0}}}
+			}, AlertUnexpectedMessage},
+	} {
+		t.Run(name, func(t *testing.T) { checkAlert(t, play(t, server, client, tt.edited), tt.want) })
+	}
+}
+
+func TestClientRefusesServerHello(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	change := func(f func(*serverHelloMessage)) edit { return changeServerHello(t, f) }
+	for name, tt := range map[string]struct {
+		edited edit
+		want   AlertError
+	}{
+		"TLS 1.1":            {change(func(m *serverHelloMessage) { m.version = 0x0302 }), AlertProtocolVersion},
+		"TLS 1.3 in version": {change(func(m *serverHelloMessage) { m.version = 0x0304 }), AlertProtocolVersion},
+		"a suite that was not offered, without SRP": {
+			change(func(m *serverHelloMessage) { m.cipherSuite = 0xC014 }), AlertIllegalParameter},
+		"a suite that was not offered, with SRP": {
+			change(func(m *serverHelloMessage) { m.cipherSuite = TLS_SRP_SHA_RSA_WITH_AES_128_CBC_SHA }), AlertIllegalParameter},
+		"compression": {change(func(m *serverHelloMessage) { m.compression = 1 }), AlertIllegalParameter},
+		"without EMS (RFC 7627 is required)": {
+			change(func(m *serverHelloMessage) { m.extendedMasterSecret = false }), AlertHandshakeFailure},
+		"without EtM (RFC 7366 is required)": {
+			change(func(m *serverHelloMessage) { m.encryptThenMAC = false }), AlertHandshakeFailure},
+		"without renegotiation_info": {change(func(m *serverHelloMessage) { m.renegotiationInfo = nil }), AlertHandshakeFailure},
+		"renegotiating (RFC 5746)": {
+			change(func(m *serverHelloMessage) { m.renegotiationInfo = make([]byte, 24) }), AlertHandshakeFailure},
+		"server_name, which was not sent":             {change(func(m *serverHelloMessage) { m.serverName = true }), AlertUnsupportedExtension},
+		"srp echoed (PEERS.md, trap 1)":               {withExtension(t, extensionSRP, nil), AlertUnsupportedExtension},
+		"session_ticket (PEERS.md, trap 10)":          {withExtension(t, 35, nil), AlertUnsupportedExtension},
+		"supported_versions, as TLS 1.3 would answer": {withExtension(t, 43, []byte{3, 4}), AlertUnsupportedExtension},
+	} {
+		t.Run(name, func(t *testing.T) { checkAlert(t, play(t, client, server, tt.edited), tt.want) })
+	}
+}
+
+// PEERS.md, trap 9: the pure suites have neither Certificate nor CertificateRequest.
+func TestClientRefusesCertificateMessagesInPureSuites(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	certificate := unit{recordHandshake, mustMarshal(t, &certificateMessage{testCertificates(t)[0].Certificate})}
+	request := unit{recordHandshake, []byte{byte(typeCertificateRequest), 0, 0, 8, 1, 1, 0, 2, 4, 1, 0, 0}}
+	for k, extra := range []unit{certificate, request} {
+		out := play(t, client, server, func(i int, u unit) []unit {
+			if i == k+1 { // Certificate comes before ServerKeyExchange, CertificateRequest after it
+				return []unit{extra, u}
+			}
+			return []unit{u}
+		})
+		checkAlert(t, out, AlertUnexpectedMessage)
+	}
+}
+
+func TestUnknownThingsInClientHelloAreIgnored(t *testing.T) {
+	config := serverConfig(testVerifier(t, smallGroup()))
+	server, client := serverOf(config), clientOf(smallClientConfig())
+	for name, edited := range map[string]edit{
+		"supported_versions with TLS 1.3": withExtension(t, 43, []byte{4, 3, 4, 3, 3}),
+		"session_ticket":                  withExtension(t, 35, nil),
+		"an unknown extension":            withExtension(t, 0xfafa, []byte("?")),
+		"other suites, SCSV, TLS 1.3 as version": changeClientHello(t, func(m *clientHelloMessage) {
+			m.cipherSuites = append([]uint16{0x1301, 0xC02F, scsvRenegotiation, 0x5600}, m.cipherSuites...)
+			m.renegotiationInfo = nil
+			m.version = 0x0304
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The client knows nothing of the change, so the transcripts differ and the first proof fails: the server got that far.
+			var hello serverHelloMessage
+			out := play(t, server, client, edited)
+			if !errors.Is(out.err, ErrBadPassword) {
+				t.Errorf("server: %v", out.err)
+			}
+			answer := answerTo(t, config, edited)
+			if err := hello.unmarshal(answer); err != nil {
+				t.Fatal(err)
+			}
+			want := []uint16{extensionEncryptThenMAC, extensionExtendedMasterSecret, extensionRenegotiationInfo}
+			if hello.version != VersionTLS12 || !slices.Equal(hello.extensions, want) || suiteByID(hello.cipherSuite) == nil {
+				t.Errorf("answered with %+v", hello)
+			}
+		})
+	}
+}
+
+// answerTo returns the body of the ServerHello with which a server answers an edited ClientHello of ours.
+func answerTo(t *testing.T, config *Config, edited edit) []byte {
+	t.Helper()
+	var answer []byte
+	play(t, func(conn net.Conn) *Conn { return Client(conn, smallClientConfig()) }, func(conn net.Conn) *Conn {
+		return Server(&editingConn{Conn: conn, edited: edited}, config)
+	}, func(i int, u unit) []unit {
+		if i == 0 {
+			answer = u.raw[messageHeaderLen:]
+		}
+		return []unit{u}
+	})
+	return answer
+}
+
+// RFC 5746 §3.6: renegotiation_info is answered if, and only if, the client signals that it knows it.
+func TestRenegotiationInfoIsAnswered(t *testing.T) {
+	config := serverConfig(testVerifier(t, smallGroup()))
+	for name, tt := range map[string]struct {
+		change func(*clientHelloMessage)
+		want   bool
+	}{
+		"extension": {func(*clientHelloMessage) {}, true},
+		"SCSV": {func(m *clientHelloMessage) {
+			m.renegotiationInfo = nil
+			m.cipherSuites = append(m.cipherSuites, scsvRenegotiation)
+		}, true},
+		"neither": {func(m *clientHelloMessage) { m.renegotiationInfo = nil }, false},
+	} {
+		var hello serverHelloMessage
+		if err := hello.unmarshal(answerTo(t, config, changeClientHello(t, tt.change))); err != nil {
+			t.Fatal(err)
+		}
+		if (hello.renegotiationInfo != nil) != tt.want {
+			t.Errorf("%s: renegotiation_info is %v", name, hello.renegotiationInfo)
+		}
+	}
+}
+
+func TestClientHelloOffersNothingElse(t *testing.T) {
+	var hello clientHelloMessage
+	play(t, serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig()), func(i int, u unit) []unit {
+		if i == 0 {
+			if err := hello.unmarshal(u.raw[messageHeaderLen:]); err != nil {
+				t.Error(err)
+			}
+			checkExtensions(t, u.raw[messageHeaderLen+endWithoutExtensions(&hello):])
+		}
+		return []unit{u}
+	})
+	want := []uint16{TLS_SRP_SHA_WITH_AES_256_CBC_SHA, TLS_SRP_SHA_WITH_AES_128_CBC_SHA}
+	if hello.version != VersionTLS12 || !slices.Equal(hello.cipherSuites, want) || !slices.Equal(hello.compressions, []byte{0}) || len(hello.sessionID) != 0 {
+		t.Errorf("%+v", hello)
+	}
+}
+
+// checkExtensions wants exactly those of the pure suites; above all neither session_ticket nor supported_versions.
+func checkExtensions(t *testing.T, raw []byte) {
+	t.Helper()
+	var ids []uint16
+	if err := readExtensions(raw, func(id uint16, _ cryptobyte.String) bool { ids = append(ids, id); return true }); err != nil {
+		t.Error(err)
+	}
+	want := []uint16{extensionSRP, extensionEncryptThenMAC, extensionExtendedMasterSecret, extensionRenegotiationInfo}
+	if !slices.Equal(ids, want) {
+		t.Errorf("extensions %v, want %v", ids, want)
+	}
+}
+
+// changeServerKeyExchange is an edit of the ServerKeyExchange of a pure suite.
+func changeServerKeyExchange(t *testing.T, change func(*serverKeyExchangeMessage)) edit {
+	return func(_ int, u unit) []unit {
+		if u.record != recordHandshake || messageType(u.raw[0]) != typeServerKeyExchange {
+			return []unit{u}
+		}
+		m := new(serverKeyExchangeMessage)
+		if err := m.unmarshal(u.raw[messageHeaderLen:]); err != nil {
+			t.Error(err)
+		}
+		change(m)
+		return []unit{{recordHandshake, mustMarshal(t, m)}}
+	}
+}
+
+func TestClientRefusesServerKeyExchange(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	n := smallGroup().N()
+	for name, tt := range map[string]struct {
+		change func(*serverKeyExchangeMessage)
+		want   AlertError
+	}{
+		"unknown N (RFC 5054 §3.2)":          {func(m *serverKeyExchangeMessage) { m.n = Group2048().N() }, AlertInsufficientSecurity},
+		"N that is no modulus":               {func(m *serverKeyExchangeMessage) { m.n = []byte{4} }, AlertInsufficientSecurity},
+		"wrong g for N (PEERS.md, trap 8)":   {func(m *serverKeyExchangeMessage) { m.g = []byte{5} }, AlertInsufficientSecurity},
+		"B = 0 mod N (RFC 5054 §2.5.3)":      {func(m *serverKeyExchangeMessage) { m.public = n }, AlertIllegalParameter},
+		"B = 0":                              {func(m *serverKeyExchangeMessage) { m.public = []byte{0} }, AlertIllegalParameter},
+		"B longer than N, though less":       {func(m *serverKeyExchangeMessage) { m.public = append(make([]byte, len(n)), 2) }, AlertIllegalParameter},
+		"altered salt: the password differs": {func(m *serverKeyExchangeMessage) { m.salt = []byte{9} }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := play(t, client, server, changeServerKeyExchange(t, tt.change))
+			if tt.want != 0 {
+				checkAlert(t, out, tt.want)
+			} else if !errors.Is(out.err, ErrBadPassword) {
+				t.Errorf("got %v", out.err)
+			}
+		})
+	}
+}
+
+func TestServerRefusesPublicValue(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	n := smallGroup().N()
+	for name, public := range map[string][]byte{
+		"A = 0":                        {0},
+		"A = N (RFC 5054 §2.5.4)":      n,
+		"A longer than N, though less": append(make([]byte, len(n)), 2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkAlert(t, play(t, server, client, func(i int, u unit) []unit {
+				if i == 1 {
+					return []unit{{recordHandshake, mustMarshal(t, &clientKeyExchangeMessage{public})}}
+				}
+				return []unit{u}
+			}), AlertIllegalParameter)
+		})
+	}
+}
+
+// PEERS.md, traps 4 and 7: what we send is minimal, and no salt of ours begins with 0.
+func TestVerifierSaltsDoNotBeginWithZero(t *testing.T) {
+	zeros := strings.NewReader(strings.Repeat("\x00", saltLen))
+	verifier, err := NewVerifier(smallGroup(), zeros, testUser, testPassword)
+	if err != nil || len(verifier.Salt) != saltLen || verifier.Salt[0] == 0 {
+		t.Errorf("salt %x, %v", verifier.Salt, err)
+	}
+	if n := Group3072().N(); n[0] == 0 {
+		t.Error("N has a leading zero")
+	}
+}
+
+// RFC 5054 §2.5.1.3: with FakeSaltKey a user that does not exist looks like one with another password, and always has the same salt.
+func TestUnknownUsersAreHidden(t *testing.T) {
+	config := serverConfig(testVerifier(t, smallGroup()))
+	config.FakeSaltKey = []byte("secret")
+	config.Groups = []*Group{smallGroup()}
+	var proofs []bool
+	config.ProofReceived = func(_ context.Context, ok bool) error { proofs = append(proofs, ok); return nil }
+	stranger := smallClientConfig()
+	salts := make(map[string]string)
+	for _, name := range []string{"nobody", "nobody", "somebody"} {
+		stranger.Username = name
+		out := play(t, clientOf(stranger), serverOf(config), func(i int, u unit) []unit {
+			if i == 1 {
+				var m serverKeyExchangeMessage
+				if err := m.unmarshal(u.raw[messageHeaderLen:]); err != nil {
+					t.Error(err)
+				}
+				if before, ok := salts[name]; ok && before != string(m.salt) {
+					t.Error("the salt of a user changed")
+				}
+				salts[name] = string(m.salt)
+			}
+			return []unit{u}
+		})
+		if !errors.Is(out.err, ErrBadPassword) || !errors.Is(out.err, AlertBadRecordMAC) || errors.Is(out.err, ErrUnknownUser) {
+			t.Errorf("%s: %v", name, out.err)
+		}
+	}
+	if salts["nobody"] == salts["somebody"] {
+		t.Error("two users have the same salt")
+	}
+	if !slices.Equal(proofs, []bool{false, false, false}) {
+		t.Errorf("proofs: %v", proofs)
+	}
+}
+
+func TestServerKnowsThatTheUserWasUnknown(t *testing.T) {
+	config := serverConfig(testVerifier(t, smallGroup()))
+	config.FakeSaltKey, config.Groups = []byte("secret"), []*Group{smallGroup()}
+	stranger := smallClientConfig()
+	stranger.Username = "nobody"
+	out := play(t, serverOf(config), clientOf(stranger), unedited)
+	if !errors.Is(out.err, ErrBadPassword) || !errors.Is(out.err, ErrUnknownUser) {
+		t.Errorf("%v", out.err)
+	}
+}
+
+// The _RSA suites: certificate and signature are checked, RFC 5054 §2.5.2 and §2.5.3.
+func TestCertificates(t *testing.T) {
+	good := testCertificates(t)
+	suite := []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA}
+	base := func() (client, server *Config) {
+		client, server = smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
+		client.CipherSuites, server.CipherSuites = suite, suite
+		client.ServerName, client.RootCAs = "box.example", rootsOf(t, good)
+		client.Time = func() time.Time { return certificateEpoch.Add(time.Minute) }
+		server.Certificates = good
+		return client, server
+	}
+	for name, tt := range map[string]struct {
+		change func(client, server *Config)
+		want   AlertError
+	}{
+		"good": {func(_, _ *Config) {}, 0},
+		"expired": {func(c, _ *Config) {
+			c.Time = func() time.Time { return certificateEpoch.Add(2 * time.Hour) }
+		}, AlertBadCertificate},
+		"other name":   {func(c, _ *Config) { c.ServerName = "other.example" }, AlertBadCertificate},
+		"unknown root": {func(c, _ *Config) { c.RootCAs = x509.NewCertPool() }, AlertBadCertificate},
+		"unverified":   {func(c, _ *Config) { c.RootCAs, c.InsecureSkipVerify = x509.NewCertPool(), true }, 0},
+		"not to sign":  {func(_, s *Config) { s.Certificates = certificatesWithUsage(t, x509.KeyUsageKeyEncipherment) }, AlertUnsupportedCert},
+		"not a certificate": {func(_, s *Config) {
+			s.Certificates = []tls.Certificate{{Certificate: [][]byte{{1}}, PrivateKey: good[0].PrivateKey}}
+		}, AlertBadCertificate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := base()
+			tt.change(client, server)
+			out := play(t, clientOf(client), serverOf(server), unedited)
+			if tt.want != 0 {
+				checkAlert(t, out, tt.want)
+			} else if state := out.victim.ConnectionState(); len(state.PeerCertificates) != 1 || !isSigned(state.CipherSuite) {
+				t.Errorf("%+v, %v", state, out.err)
+			}
+		})
+	}
+}
+
+func TestServerSignatureIsChecked(t *testing.T) {
+	client, server := smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
+	client.CipherSuites, client.InsecureSkipVerify = []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA}, true
+	server.CipherSuites, server.Certificates = client.CipherSuites, testCertificates(t)
+	change := func(f func(*serverKeyExchangeMessage)) edit {
+		return func(i int, u unit) []unit {
+			if i != 2 {
+				return []unit{u}
+			}
+			m := &serverKeyExchangeMessage{signed: true}
+			if err := m.unmarshal(u.raw[messageHeaderLen:]); err != nil {
+				t.Error(err)
+			}
+			f(m)
+			return []unit{{recordHandshake, mustMarshal(t, m)}}
+		}
+	}
+	for name, tt := range map[string]struct {
+		edited edit
+		want   AlertError
+	}{
+		"altered signature":       {change(func(m *serverKeyExchangeMessage) { m.signature[3] ^= 1 }), AlertDecryptError},
+		"altered salt":            {change(func(m *serverKeyExchangeMessage) { m.salt[3] ^= 1 }), AlertDecryptError},
+		"another algorithm":       {change(func(m *serverKeyExchangeMessage) { m.algorithm = signatureRSAPKCS1 }), AlertDecryptError},
+		"SHA-1 (was not offered)": {change(func(m *serverKeyExchangeMessage) { m.algorithm = 0x0201 }), AlertIllegalParameter},
+		"altered random":          {changeServerHello(t, func(m *serverHelloMessage) { m.random[5] ^= 1 }), AlertDecryptError},
+	} {
+		t.Run(name, func(t *testing.T) { checkAlert(t, play(t, clientOf(client), serverOf(server), tt.edited), tt.want) })
+	}
+}
+
+// The PKCS #1 signature is used with clients that do not offer PSS, and no _RSA suite with those that offer neither.
+func TestSignatureAlgorithmIsTheClients(t *testing.T) {
+	for _, tt := range []struct {
+		offered   []uint16
+		algorithm uint16
+		suite     uint16
+	}{
+		{signatureAlgorithms(), signatureRSAPSS, TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA},
+		{[]uint16{0x0201, signatureRSAPKCS1}, signatureRSAPKCS1, TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA},
+		{[]uint16{0x0201}, 0, TLS_SRP_SHA_WITH_AES_256_CBC_SHA},
+		{nil, 0, TLS_SRP_SHA_WITH_AES_256_CBC_SHA},
+	} {
+		config := serverConfig(nil)
+		config.CipherSuites = []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA, TLS_SRP_SHA_WITH_AES_256_CBC_SHA}
+		config.Certificates = testCertificates(t)
+		hs := &serverHandshakeState{config: config}
+		hs.hello = clientHelloMessage{cipherSuites: config.CipherSuites, signatureAlgorithms: tt.offered}
+		if err := hs.pickCipherSuite(); err != nil || hs.suite.id != tt.suite || hs.ka.algorithm != tt.algorithm {
+			t.Errorf("%04x: suite %04x, algorithm %04x, %v", tt.offered, hs.suite.id, hs.ka.algorithm, err)
+		}
+	}
+}
+
+// RFC 5246 §7.4.1.1: a HelloRequest within a handshake is ignored.
+func TestHelloRequestDuringHandshakeIsIgnored(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	request := unit{recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0}}
+	out := play(t, client, server, func(i int, u unit) []unit {
+		if i == 1 {
+			return []unit{request, u}
+		}
+		return []unit{u}
+	})
+	if !out.victim.ConnectionState().HandshakeComplete {
+		t.Errorf("handshake failed: %v", out.err)
+	}
+}
+
+// Handshake messages may share records and may be spread over several, RFC 5246 §6.2.1.
+func TestFragmentedHandshakeMessages(t *testing.T) {
+	for _, s := range victims(t) {
+		out := play(t, s.victim, s.other, func(_ int, u unit) []unit {
+			if u.record != recordHandshake || len(u.raw)%16 == 4 { // what is encrypted is a whole record
+				return []unit{u}
+			}
+			var pieces []unit
+			for _, b := range u.raw {
+				pieces = append(pieces, unit{recordHandshake, []byte{b}})
+			}
+			return pieces
+		})
+		if s.name != "client" && !out.victim.ConnectionState().HandshakeComplete {
+			t.Errorf("%s: %v", s.name, out.err)
+		}
+	}
+}
+
+func TestUselessRecordsAreBounded(t *testing.T) {
+	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
+	for name, useless := range map[string]unit{
+		"warnings":               {recordAlert, []byte{alertWarning, byte(AlertUnrecognizedName)}},
+		"HelloRequests":          {recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0}},
+		"empty application data": {recordApplicationData, nil},
+	} {
+		few, many := slices.Repeat([]unit{useless}, maxUselessRecords), slices.Repeat([]unit{useless}, maxUselessRecords+1)
+		for want, extra := range map[bool][]unit{true: few, false: many} {
+			out := play(t, client, server, func(i int, u unit) []unit {
+				if i == 1 {
+					return append(slices.Clone(extra), u)
+				}
+				return []unit{u}
+			})
+			if out.victim.ConnectionState().HandshakeComplete != want {
+				t.Errorf("%d %s: %v", len(extra), name, out.err)
+			}
+		}
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	signed := []uint16{TLS_SRP_SHA_RSA_WITH_AES_128_CBC_SHA}
+	for name, tt := range map[string]struct {
+		client bool
+		change func(*Config)
+	}{
+		"suite without SRP":                 {true, func(c *Config) { c.CipherSuites = []uint16{0xC014} }},
+		"no suites":                         {true, func(c *Config) { c.CipherSuites = []uint16{} }},
+		"no groups":                         {true, func(c *Config) { c.Groups = []*Group{} }},
+		"nil group":                         {true, func(c *Config) { c.Groups = []*Group{nil} }},
+		"no user name":                      {true, func(c *Config) { c.Username = "" }},
+		"long user name":                    {true, func(c *Config) { c.Username = strings.Repeat("x", 256) }},
+		"NUL in user name":                  {true, func(c *Config) { c.Username = "a\x00b" }},
+		"no password":                       {true, func(c *Config) { c.Password = "" }},
+		"_RSA without a name to check":      {true, func(c *Config) { c.CipherSuites = signed }},
+		"server: suite without SRP":         {false, func(c *Config) { c.CipherSuites = []uint16{0x002F} }},
+		"server: no GetVerifier":            {false, func(c *Config) { c.GetVerifier = nil }},
+		"server: only _RSA, no certificate": {false, func(c *Config) { c.CipherSuites = signed }},
+	} {
+		config := clientConfig()
+		if !tt.client {
+			config = serverConfig(testVerifier(t, smallGroup()))
+		}
+		if err := config.check(tt.client); err != nil {
+			t.Fatalf("%s: unchanged: %v", name, err)
+		}
+		tt.change(config)
+		if err := config.check(tt.client); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+	if err := (*Config)(nil).check(true); err == nil {
+		t.Error("no Config was accepted")
+	}
+}
+
+// An editingConn gives its reader edited records: what an edit does on the way to a victim, for one that is not.
+type editingConn struct {
+	net.Conn
+	edited edit
+	rr     recordReader
+	units  int
+	ready  bytes.Buffer
+}
+
+func (c *editingConn) Read(b []byte) (int, error) {
+	c.rr.src = c.Conn
+	for c.ready.Len() == 0 {
+		rec, err := c.rr.next()
+		if err != nil {
+			return 0, err
+		}
+		for _, u := range c.edited(c.units, unit{rec.typ, bytes.Clone(rec.payload)}) {
+			c.ready.Write(rawRecordBytes(u.record, VersionTLS12, u.raw))
+		}
+		c.units++
+	}
+	return c.ready.Read(b)
+}
