@@ -78,11 +78,30 @@ type suite struct {
 func (s suite) open(t *testing.T) Ends {
 	t.Helper()
 	e := s.factory(t)
-	t.Cleanup(func() {
-		_ = e.A.Close() // a test may have closed or cut it already
-		_ = e.B.Close()
+	t.Cleanup(func() { // both at once, since an orderly end waits for the other's
+		var closing sync.WaitGroup
+		closing.Go(func() { _ = e.A.Close() }) // a test may have closed or cut it already
+		closing.Go(func() { _ = e.B.Close() })
+		closing.Wait()
 	})
 	return e
+}
+
+// attend reads l to its end and then closes it, as a session does.
+func attend(t *testing.T, l xmpp.Link) {
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for {
+			if _, err := l.ReadStanza(); err != nil {
+				_ = l.Close()
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		reading.Wait()
+	})
 }
 
 func (s suite) addresses(t *testing.T) {
@@ -217,6 +236,7 @@ func (s suite) writeLeavesTheStanza(t *testing.T) {
 
 func (s suite) closeUnblocksRead(t *testing.T) {
 	e := s.open(t)
+	attend(t, e.B)
 	got := make(chan error, 1)
 	go func() {
 		_, err := e.A.ReadStanza()
@@ -259,6 +279,7 @@ func (s suite) closeUnblocksWrite(t *testing.T) {
 
 func (s suite) closeTwice(t *testing.T) {
 	e := s.open(t)
+	attend(t, e.B)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() { closeInTime(t, e.A) })
@@ -269,6 +290,7 @@ func (s suite) closeTwice(t *testing.T) {
 
 func (s suite) failsAfterClose(t *testing.T) {
 	e := s.open(t)
+	attend(t, e.B)
 	closeInTime(t, e.A)
 	if st, err := read(e.A); err == nil {
 		t.Errorf("read %v after Close", st.Element())

@@ -255,8 +255,10 @@ func (f *Framer) Close() error {
 	f.closeOnce.Do(func() {
 		close(f.closing)
 		f.bound(time.Now().Add(closeTimeout))
-		f.writeEnd()
-		f.drain()
+		var writing sync.WaitGroup
+		writing.Go(f.writeEnd)
+		f.drain() // meanwhile: a peer that closes too may not read before its own end tag is out
+		writing.Wait()
 		f.closeErr = f.conn.Close()
 	})
 	return f.closeErr
@@ -277,12 +279,9 @@ func (f *Framer) writeEnd() {
 // drain reads up to the peer's end tag. Who sent stanzas that crossed with our end tag gets no answer to them
 // (RFC 6120 §4.4).
 func (f *Framer) drain() {
-	f.writeMu.Lock()
-	broken := f.writeErr != ErrClosed
-	f.writeMu.Unlock()
 	f.readMu.Lock()
 	defer f.readMu.Unlock()
-	for f.readErr == nil && !broken {
+	for f.readErr == nil && f.aborted.Load() == nil {
 		_, _ = f.read()
 	}
 }
