@@ -49,16 +49,12 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 	}
 	p.window.peers[key].starts++
 	p.lastID++
-	end := earlier(now.Add(handshakeLimit), p.window.end) // a proof must arrive while the window is open
+	end := now.Add(handshakeLimit)
+	if p.window.end.Before(end) {
+		end = p.window.end // a proof must arrive while the window is open
+	}
 	p.attempts[p.lastID] = &attempt{peer: peer, end: end}
 	return Ticket{ID: p.lastID, PIN: p.window.pin, Stall: stallLimit, End: end}, eff, nil
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // Proof says that the first client Finished of an attempt was judged right (ok) or

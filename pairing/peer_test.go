@@ -49,6 +49,7 @@ func TestWhoMayTry(t *testing.T) {
 		{unowned, button, server("friend@configured.example"), nil},
 		{unowned, button, server(""), ErrMayNotTry},
 		{unowned, start, lan(1, "mallory@else.example"), nil},
+		{unowned, start, lan(1, ""), ErrMayNotTry},
 		{unowned, localG, server("guest@else.example"), nil},
 		{unowned, sneaky, server("mallory@else.example"), ErrMayNotTry},
 		{unowned, none, server("rob@home.example"), ErrNoWindow},

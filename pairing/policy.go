@@ -3,6 +3,7 @@ package pairing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -291,23 +292,20 @@ func (p *Policy) dropUnproven(now time.Time, eff *Effects) {
 
 // NextDeadline returns when Tick has something to do, and whether it ever has.
 func (p *Policy) NextDeadline() (time.Time, bool) {
-	var due time.Time
-	earlier := func(t time.Time) {
-		if due.IsZero() || t.Before(due) {
-			due = t
-		}
-	}
+	var due []time.Time
 	for _, a := range p.attempts {
-		earlier(a.end)
+		due = append(due, a.end)
 	}
 	switch p.state {
 	case Waiting:
-		earlier(p.window.waitUntil)
-		earlier(p.window.end)
+		due = append(due, p.window.waitUntil, p.window.end)
 	case Armed, Open:
-		earlier(p.window.end)
+		due = append(due, p.window.end)
 	}
-	return due, !due.IsZero()
+	if len(due) == 0 {
+		return time.Time{}, false
+	}
+	return slices.MinFunc(due, time.Time.Compare), true
 }
 
 // fire applies an event: it moves to the next state, ends what may not go on there and
@@ -317,8 +315,9 @@ func (p *Policy) fire(ev event, why NoticeKind, peer string, eff *Effects) {
 	if !ok {
 		return
 	}
-	// A handshake never outlives the PIN that it was started with, nor an
-	// enrolment the window's end by a person. What is enrolled has ended well.
+	// A handshake never outlives the PIN that it was started with, and a person
+	// who ends a window ends the enrolment in it. A session that is enrolled has
+	// done its work and is left to close.
 	p.endAll(eff, ev.cause(), func(a *attempt) bool {
 		return a.phase == handshaking || a.phase == proven && to != Enrolling
 	})

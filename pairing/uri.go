@@ -115,7 +115,7 @@ func unescape(path string) (string, error) {
 				return "", errURIEscape
 			}
 			c = byte(hi<<4 | lo)
-			if c == '@' || c == '/' || c == 0 {
+			if c == '@' {
 				return "", errURIEscape
 			}
 			i += 2

@@ -66,7 +66,7 @@ func (p *Policy) OpenWindow(now time.Time, o Opening) (Effects, error) {
 	}
 	w.pin = pin
 	p.window = w
-	p.fire(evOpen, p.showing(NoticePIN), "", &eff)
+	p.fire(evOpen, p.opened(), "", &eff)
 	return eff, nil
 }
 
@@ -107,12 +107,12 @@ func (p *Policy) draw() (PIN, error) {
 	return PIN{}, errors.New("pairing: drawing a PIN: always the same one")
 }
 
-// showing is the notice for an open window: the PIN of a label is not shown.
-func (p *Policy) showing(k NoticeKind) NoticeKind {
-	if k == NoticePIN && p.cfg.Mode == ModeFixed {
+// opened is what the display says of a new window: the PIN of a label is not shown.
+func (p *Policy) opened() NoticeKind {
+	if p.cfg.Mode == ModeFixed {
 		return NoticeLabel
 	}
-	return k
+	return NoticePIN
 }
 
 // reopen shows a new PIN in the window that is there, if it has time and proofs left.
