@@ -1,0 +1,94 @@
+package testpeer
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+//go:embed ejabberd.yml
+var ejabberdConfig string
+
+// Ejabberd starts an ejabberd 24.12 that takes clients with STARTTLS and direct TLS, with all that this module may use of it.
+//
+// It runs as a single Erlang node without a name, straight from erl: so it needs no epmd, no user of its own and no
+// ejabberdctl, and ends with its process.
+func Ejabberd(t testing.TB, opts XMPPOptions) *XMPPServer {
+	t.Helper()
+	return newXMPPServer(t, opts, func(s *XMPPServer, cert *Certificate) backend {
+		e := &ejabberd{dir: t.TempDir(), api: loopbackAddr(FreePort(t)), addrs: []string{s.Addr, s.DirectAddr}}
+		bundle := filepath.Join(e.dir, "server.pem")
+		writeBundle(t, bundle, cert)
+		writeConfig(t, filepath.Join(e.dir, "inetrc"), "{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n", nil)
+		writeConfig(t, filepath.Join(e.dir, "ejabberd.yml"), ejabberdConfig, map[string]any{
+			"Domain": s.Domain, "StockLimits": opts.StockLimits, "Bundle": bundle, "CAFile": s.CAFile,
+			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr), "APIPort": portOf(t, e.api),
+		})
+		return e
+	})
+}
+
+type ejabberd struct {
+	dir   string
+	api   string
+	addrs []string
+}
+
+func (e *ejabberd) start(t testing.TB) (*Process, error) {
+	t.Helper()
+	process := Start(t, Spec{
+		Path: "erl",
+		// +S: two schedulers are plenty. -ejabberd quiet would hide what a failed test should log.
+		Args: []string{"+S", "2", "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd"},
+		Env: []string{
+			"HOME=" + e.dir, "EJABBERD_CONFIG_PATH=" + filepath.Join(e.dir, "ejabberd.yml"),
+			"EJABBERD_LOG_PATH=" + filepath.Join(e.dir, "ejabberd.log"), "ERL_INETRC=" + filepath.Join(e.dir, "inetrc"),
+			"ERL_LIBS=" + erlangLibs(t), "ERL_CRASH_DUMP_BYTES=0",
+		},
+		Grace: startGrace,
+	})
+	for _, addr := range append(e.addrs, e.api) {
+		if err := process.waitListening(addr); err != nil {
+			return nil, err
+		}
+	}
+	if strings.Contains(process.Output(), "eaddrinuse") || strings.Contains(process.Output(), "address already in use") {
+		process.stop(0)
+		return nil, fmt.Errorf("testpeer: a port of ejabberd was taken by somebody else")
+	}
+	return process, nil
+}
+
+// erlangLibs is the folder of the architecture where Debian keeps ejabberd and what it needs.
+func erlangLibs(t testing.TB) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/*/ejabberd-*") // the pattern is a good one
+	if len(found) == 0 {
+		t.Fatal("testpeer: ejabberd is not installed: run `make peers`")
+	}
+	return filepath.Dir(found[0])
+}
+
+func (e *ejabberd) register(t testing.TB, s *XMPPServer, user, password string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"user": user, "host": s.Domain, "password": password})
+	if err != nil {
+		t.Fatalf("testpeer: %v", err)
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Post("http://"+e.api+"/api/register", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatalf("testpeer: ejabberd register %s: %v", user, err)
+	}
+	defer resp.Body.Close()
+	if said, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		t.Fatalf("testpeer: ejabberd register %s: %s %s", user, resp.Status, said)
+	}
+}

@@ -1,0 +1,36 @@
+-- Prosody for the tests of xtls-agent; testpeer fills in what stands in braces.
+{{if .Root}}run_as_root = true{{end}}
+daemonize    = false
+data_path    = "{{.Dir}}/data"
+pidfile      = "{{.Dir}}/prosody.pid"
+plugin_paths = { "/usr/lib/prosody/modules" }
+log          = { { levels = { min = "info" }, to = "console" } }
+
+interfaces           = { "127.0.0.1" }
+local_interfaces     = { "127.0.0.1" }
+c2s_ports            = { {{.Port}} }
+c2s_direct_tls_ports = { {{.DirectPort}} }
+s2s_ports            = { }
+s2s_direct_tls_ports = { }
+http_ports           = { }
+https_ports          = { }
+network_settings     = { nagle = false }
+
+c2s_require_encryption = true
+allow_registration = false
+authentication     = "internal_hashed"
+password_hash      = "SHA-256"
+storage            = "internal"
+
+modules_enabled = {
+  "roster"; "saslauth"; "tls"; "disco"; "pep"; "ping"; "smacks"; "carbons"; "csi"; "private"; "time"; "version";
+  "sasl2"; "sasl2_bind2"; "sasl2_fast"; "sasl2_sm"; {{if .StockLimits}}"limits";{{end}}
+}
+modules_disabled = { "s2s" }
+{{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
+smacks_hibernation_time = 300
+pep_max_items = 256
+
+ssl = { key = "{{.KeyFile}}"; certificate = "{{.CertFile}}"; cafile = "{{.CAFile}}"; }
+
+VirtualHost "{{.Domain}}"

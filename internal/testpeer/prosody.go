@@ -1,0 +1,62 @@
+package testpeer
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+//go:embed prosody.cfg.lua
+var prosodyConfig string
+
+// Prosody starts a Prosody 13 that takes clients with STARTTLS and direct TLS, with all that this module may use of it.
+func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
+	t.Helper()
+	return newXMPPServer(t, opts, func(s *XMPPServer, cert *Certificate) backend {
+		p := &prosody{dir: t.TempDir(), addrs: []string{s.Addr, s.DirectAddr}}
+		if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
+			t.Fatalf("testpeer: %v", err)
+		}
+		writeConfig(t, p.config(), prosodyConfig, map[string]any{
+			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits,
+			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
+			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,
+		})
+		return p
+	})
+}
+
+type prosody struct {
+	dir   string
+	addrs []string
+}
+
+func (p *prosody) config() string { return filepath.Join(p.dir, "prosody.cfg.lua") }
+
+func (p *prosody) start(t testing.TB) (*Process, error) {
+	t.Helper()
+	process := Start(t, Spec{Path: "prosody", Args: []string{"--config", p.config(), "-F"}, Grace: startGrace})
+	for _, addr := range p.addrs {
+		if err := process.waitListening(addr); err != nil {
+			return nil, err
+		}
+	}
+	if strings.Contains(process.Output(), "already in use") { // it goes on without the port
+		process.stop(0)
+		return nil, fmt.Errorf("testpeer: a port of prosody was taken by somebody else")
+	}
+	return process, nil
+}
+
+func (p *prosody) register(t testing.TB, s *XMPPServer, user, password string) {
+	t.Helper()
+	prosodyctl := lookPath(t, "prosodyctl")
+	out, err := exec.Command(prosodyctl, "--config", p.config(), "register", user, s.Domain, password).CombinedOutput()
+	if err != nil {
+		t.Fatalf("testpeer: prosodyctl register %s: %v\n%s", user, err, out)
+	}
+}
