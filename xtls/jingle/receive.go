@@ -133,6 +133,12 @@ func (s *Session) sameApplication(j *Jingle) bool {
 
 // receive handles a request for a session that exists.
 func (s *Session) receive(r *xmpp.Request, j *Jingle) {
+	if j.Action == SessionInitiate { // it would name the parties of another session
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.repeated(r)
+		return
+	}
 	if !s.names(j) {
 		r.Reply()
 		s.m.cfg.Log.Warn("ending a session", "peer", s.peer.String(), "err", errIdentity)
@@ -142,8 +148,6 @@ func (s *Session) receive(r *xmpp.Request, j *Jingle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch j.Action {
-	case SessionInitiate:
-		s.repeated(r)
 	case SessionAccept:
 		s.peerAccepts(r, j)
 	case SessionInfo:
