@@ -24,9 +24,17 @@ func testCertificates(t testing.TB) []tls.Certificate {
 
 func certificatesWithUsage(t testing.TB, usage x509.KeyUsage) []tls.Certificate {
 	t.Helper()
-	key, err := testRSAKey()
+	certificates, err := makeCertificates(usage)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return certificates
+}
+
+func makeCertificates(usage x509.KeyUsage) ([]tls.Certificate, error) {
+	key, err := testRSAKey()
+	if err != nil {
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -40,9 +48,9 @@ func certificatesWithUsage(t testing.TB, usage x509.KeyUsage) []tls.Certificate 
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	return []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, nil
 }
 
 // rootsOf trusts a self-signed certificate.

@@ -185,3 +185,8 @@ func (c *Config) checkServer() error {
 	}
 	return nil
 }
+
+// Format prints which configuration this is and none of its secrets, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "tlssrp.Config(user %q, secrets redacted)", c.Username)
+}

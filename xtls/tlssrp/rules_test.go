@@ -15,6 +15,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
+// handshakeUnit is a message as a unit.
+func handshakeUnit(raw []byte) unit { return unit{record: recordHandshake, raw: raw} }
+
 // changeClientHello is an edit of the ClientHello alone.
 func changeClientHello(t *testing.T, change func(*clientHelloMessage)) edit {
 	return changeFirst(t, func(body []byte) message {
@@ -44,7 +47,7 @@ func changeFirst(t *testing.T, change func(body []byte) message) edit {
 		if i != 0 || u.record != recordHandshake {
 			return []unit{u}
 		}
-		return []unit{{recordHandshake, mustMarshal(t, change(u.raw[messageHeaderLen:]))}}
+		return []unit{handshakeUnit(mustMarshal(t, change(u.raw[messageHeaderLen:])))}
 	}
 }
 
@@ -78,7 +81,7 @@ func withExtension(t *testing.T, id uint16, data []byte) edit {
 		if err != nil {
 			t.Error(err)
 		}
-		return []unit{{recordHandshake, raw}}
+		return []unit{handshakeUnit(raw)}
 	}
 }
 
@@ -122,7 +125,7 @@ func TestServerRefusesClientHello(t *testing.T) {
 			changeClientHello(t, func(m *clientHelloMessage) { m.username = "nobody" }), AlertUnknownPSKIdentity},
 		"with another message in the same flight": {
 			func(i int, u unit) []unit {
-				return []unit{u, {recordHandshake, []byte{byte(typeClientHello), 0, 0, 0}}}
+				return []unit{u, handshakeUnit([]byte{byte(typeClientHello), 0, 0, 0})}
 			}, AlertUnexpectedMessage},
 	} {
 		t.Run(name, func(t *testing.T) { checkAlert(t, play(t, server, client, tt.edited), tt.want) })
@@ -162,8 +165,8 @@ func TestClientRefusesServerHello(t *testing.T) {
 // PEERS.md, trap 9: the pure suites have neither Certificate nor CertificateRequest.
 func TestClientRefusesCertificateMessagesInPureSuites(t *testing.T) {
 	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
-	certificate := unit{recordHandshake, mustMarshal(t, &certificateMessage{testCertificates(t)[0].Certificate})}
-	request := unit{recordHandshake, []byte{byte(typeCertificateRequest), 0, 0, 8, 1, 1, 0, 2, 4, 1, 0, 0}}
+	certificate := handshakeUnit(mustMarshal(t, &certificateMessage{testCertificates(t)[0].Certificate}))
+	request := handshakeUnit([]byte{byte(typeCertificateRequest), 0, 0, 8, 1, 1, 0, 2, 4, 1, 0, 0})
 	for k, extra := range []unit{certificate, request} {
 		out := play(t, client, server, func(i int, u unit) []unit {
 			if i == k+1 { // Certificate comes before ServerKeyExchange, CertificateRequest after it
@@ -279,7 +282,7 @@ func checkExtensions(t *testing.T, raw []byte) {
 // changeServerKeyExchange is an edit of the ServerKeyExchange of a pure suite.
 func changeServerKeyExchange(t *testing.T, change func(*serverKeyExchangeMessage)) edit {
 	return func(_ int, u unit) []unit {
-		if u.record != recordHandshake || messageType(u.raw[0]) != typeServerKeyExchange {
+		if !u.is(typeServerKeyExchange) {
 			return []unit{u}
 		}
 		m := new(serverKeyExchangeMessage)
@@ -287,7 +290,7 @@ func changeServerKeyExchange(t *testing.T, change func(*serverKeyExchangeMessage
 			t.Error(err)
 		}
 		change(m)
-		return []unit{{recordHandshake, mustMarshal(t, m)}}
+		return []unit{handshakeUnit(mustMarshal(t, m))}
 	}
 }
 
@@ -328,7 +331,7 @@ func TestServerRefusesPublicValue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			checkAlert(t, play(t, server, client, func(i int, u unit) []unit {
 				if i == 1 {
-					return []unit{{recordHandshake, mustMarshal(t, &clientKeyExchangeMessage{public})}}
+					return []unit{handshakeUnit(mustMarshal(t, &clientKeyExchangeMessage{public}))}
 				}
 				return []unit{u}
 			}), AlertIllegalParameter)
@@ -450,7 +453,7 @@ func TestServerSignatureIsChecked(t *testing.T) {
 				t.Error(err)
 			}
 			f(m)
-			return []unit{{recordHandshake, mustMarshal(t, m)}}
+			return []unit{handshakeUnit(mustMarshal(t, m))}
 		}
 	}
 	for name, tt := range map[string]struct {
@@ -493,7 +496,7 @@ func TestSignatureAlgorithmIsTheClients(t *testing.T) {
 // RFC 5246 §7.4.1.1: a HelloRequest within a handshake is ignored.
 func TestHelloRequestDuringHandshakeIsIgnored(t *testing.T) {
 	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
-	request := unit{recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0}}
+	request := handshakeUnit([]byte{byte(typeHelloRequest), 0, 0, 0})
 	out := play(t, client, server, func(i int, u unit) []unit {
 		if i == 1 {
 			return []unit{request, u}
@@ -509,16 +512,16 @@ func TestHelloRequestDuringHandshakeIsIgnored(t *testing.T) {
 func TestFragmentedHandshakeMessages(t *testing.T) {
 	for _, s := range victims(t) {
 		out := play(t, s.victim, s.other, func(_ int, u unit) []unit {
-			if u.record != recordHandshake || len(u.raw)%16 == 4 { // what is encrypted is a whole record
+			if u.record != recordHandshake || u.protected {
 				return []unit{u}
 			}
 			var pieces []unit
 			for _, b := range u.raw {
-				pieces = append(pieces, unit{recordHandshake, []byte{b}})
+				pieces = append(pieces, handshakeUnit([]byte{b}))
 			}
 			return pieces
 		})
-		if s.name != "client" && !out.victim.ConnectionState().HandshakeComplete {
+		if !out.victim.ConnectionState().HandshakeComplete {
 			t.Errorf("%s: %v", s.name, out.err)
 		}
 	}
@@ -527,9 +530,9 @@ func TestFragmentedHandshakeMessages(t *testing.T) {
 func TestUselessRecordsAreBounded(t *testing.T) {
 	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
 	for name, useless := range map[string]unit{
-		"warnings":               {recordAlert, []byte{alertWarning, byte(AlertUnrecognizedName)}},
-		"HelloRequests":          {recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0}},
-		"empty application data": {recordApplicationData, nil},
+		"warnings":               {record: recordAlert, raw: []byte{alertWarning, byte(AlertUnrecognizedName)}},
+		"HelloRequests":          handshakeUnit([]byte{byte(typeHelloRequest), 0, 0, 0}),
+		"empty application data": {record: recordApplicationData, raw: nil},
 	} {
 		few, many := slices.Repeat([]unit{useless}, maxUselessRecords), slices.Repeat([]unit{useless}, maxUselessRecords+1)
 		for want, extra := range map[bool][]unit{true: few, false: many} {
@@ -598,7 +601,7 @@ func (c *editingConn) Read(b []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, u := range c.edited(c.units, unit{rec.typ, bytes.Clone(rec.payload)}) {
+		for _, u := range c.edited(c.units, unit{record: rec.typ, raw: bytes.Clone(rec.payload)}) {
 			c.ready.Write(rawRecordBytes(u.record, VersionTLS12, u.raw))
 		}
 		c.units++

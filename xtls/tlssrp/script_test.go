@@ -18,8 +18,9 @@ import (
 // A unit is what a script works on: a handshake message with its header, or the payload of any other record, and of every record after
 // ChangeCipherSpec.
 type unit struct {
-	record recordType
-	raw    []byte
+	record    recordType
+	raw       []byte
+	protected bool // raw is encrypted
 }
 
 // An edit says what the victim gets in place of the i-th unit that the other side sent.
@@ -86,7 +87,7 @@ func forward(dst, src net.Conn, edited edit) []unit {
 		if err != nil {
 			return units
 		}
-		arrived := []unit{{rec.typ, bytes.Clone(rec.payload)}}
+		arrived := []unit{{rec.typ, bytes.Clone(rec.payload), protected}}
 		if rec.typ == recordHandshake && !protected {
 			arrived, partial = cutMessages(append(partial, rec.payload...))
 		}
@@ -112,7 +113,7 @@ func cutMessages(b []byte) (units []unit, rest []byte) {
 		if len(b) < n {
 			break
 		}
-		units = append(units, unit{recordHandshake, bytes.Clone(b[:n])})
+		units = append(units, unit{record: recordHandshake, raw: bytes.Clone(b[:n])})
 		b = b[n:]
 	}
 	return units, bytes.Clone(b)
@@ -308,31 +309,33 @@ func TestMessageTruncatedAtEveryLength(t *testing.T) {
 
 // skipTruncation thins out the long runs within a certificate, where every length is like the next.
 func skipTruncation(u unit, n int) bool {
-	return u.record == recordHandshake && messageType(u.raw[0]) == typeCertificate && n > 64 && n%16 != 0
+	return u.is(typeCertificate) && n > 64 && n%16 != 0
 }
 
 // truncate cuts a unit to n bytes. The length in a message's header says so too; a cut within the header stays as it is, a message that
 // never comes whole.
 func truncate(u unit, n int) unit {
 	raw := bytes.Clone(u.raw[:n])
-	if u.record == recordHandshake && n >= messageHeaderLen && messageType(raw[0]) != 0 {
+	if u.record == recordHandshake && !u.protected && n >= messageHeaderLen {
 		body := n - messageHeaderLen
 		raw[1], raw[2], raw[3] = byte(body>>16), byte(body>>8), byte(body)
 	}
-	return unit{u.record, raw}
+	return unit{u.record, raw, u.protected}
 }
 
 func describe(u unit) string {
-	switch u.record {
-	case recordHandshake:
-		if typ := messageType(u.raw[0]); typ == typeClientHello || typ >= typeServerHello && typ <= typeFinished {
-			return typ.String()
-		}
-		return "Finished"
-	case recordChangeCipherSpec:
+	switch {
+	case u.record == recordChangeCipherSpec:
 		return "ChangeCipherSpec"
-	case recordAlert:
-		return "alert"
+	case u.record == recordHandshake && u.protected:
+		return "Finished"
+	case u.record == recordHandshake:
+		return messageType(u.raw[0]).String()
 	}
-	return "application data"
+	return "something else"
+}
+
+// is tells whether u is a handshake message of this type.
+func (u unit) is(typ messageType) bool {
+	return u.record == recordHandshake && !u.protected && messageType(u.raw[0]) == typ
 }

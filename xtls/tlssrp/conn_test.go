@@ -1,0 +1,482 @@
+package tlssrp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// connected returns both ends of a connection after the handshake, in the small group, over TCP.
+func connected(t testing.TB) (client, server *Conn) {
+	t.Helper()
+	client, server, clientErr, serverErr := pair(t, smallClientConfig(), serverConfig(testVerifier(t, smallGroup())))
+	if clientErr != nil || serverErr != nil {
+		t.Fatalf("client: %v, server: %v", clientErr, serverErr)
+	}
+	t.Cleanup(func() { _, _ = client.Close(), server.Close() })
+	return client, server
+}
+
+func TestCloseWriteLeavesTheOtherDirectionOpen(t *testing.T) {
+	client, server := connected(t)
+	if _, err := client.Write([]byte("last words")); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(server); err != nil || string(got) != "last words" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := client.Write([]byte("more")); !errors.Is(err, errShutdown) {
+		t.Errorf("writing after CloseWrite: %v", err)
+	}
+	echo(t, server, client, 1000)
+	if err := client.CloseWrite(); err != nil {
+		t.Errorf("second CloseWrite: %v", err)
+	}
+}
+
+// A cut is not an end: DESIGN §2, "an end without close_notify is io.ErrUnexpectedEOF".
+func TestEndWithoutCloseNotify(t *testing.T) {
+	client, server := connected(t)
+	if _, err := client.Write([]byte("half a mess")); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.NetConn().Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(server)
+	if string(got) != "half a mess" || err != io.ErrUnexpectedEOF {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := server.Read(make([]byte, 1)); err != io.ErrUnexpectedEOF {
+		t.Errorf("reading again: %v", err)
+	}
+}
+
+func TestEndWithCloseNotifyStaysTheEnd(t *testing.T) {
+	client, server := connected(t)
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := server.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := client.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("second Close: %v", err)
+	}
+	if _, err := client.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("writing after Close: %v", err)
+	}
+}
+
+func TestReadGoesOnAfterADeadline(t *testing.T) {
+	client, server := connected(t)
+	if err := server.SetReadDeadline(aLongTimeAgo); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := server.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	echo(t, client, server, 10)
+}
+
+func TestWriteDoesNotGoOnAfterADeadline(t *testing.T) {
+	client, _ := connected(t)
+	if err := client.SetWriteDeadline(aLongTimeAgo); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := client.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if err := client.SetWriteDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestCloseUnblocksWriteAndRead(t *testing.T) {
+	client, _ := connected(t)
+	var wg sync.WaitGroup
+	started := make(chan struct{})
+	wg.Go(func() {
+		close(started)
+		if _, err := client.Write(make([]byte, 64<<20)); err == nil { // the other side does not read
+			t.Error("writing to nobody succeeded")
+		}
+	})
+	wg.Go(func() {
+		if _, err := client.Read(make([]byte, 1)); err == nil {
+			t.Error("reading from nobody succeeded")
+		}
+	})
+	<-started
+	time.Sleep(20 * time.Millisecond) // let them block; if they do not, the test is weaker, not wrong
+	_ = client.Close()
+	wg.Wait()
+}
+
+func TestCloseIsNotHeldUpByAPeerThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		client, server := Client(a, smallClientConfig()), Server(b, serverConfig(testVerifier(t, smallGroup())))
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = server.Handshake() })
+		if err := client.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		start := time.Now()
+		if err := client.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(start); d != closeNotifyTimeout {
+			t.Errorf("took %v", d)
+		}
+		_ = b.Close()
+	})
+}
+
+// RFC 5246 §7.2.2 and RFC 5746 §4: what would renegotiate is answered by a warning, and data goes on.
+func TestRenegotiationIsRefused(t *testing.T) {
+	client, server := connected(t)
+	for _, tt := range []struct {
+		from, to *Conn
+		typ      messageType
+	}{{server, client, typeHelloRequest}, {client, server, typeClientHello}} {
+		inject(t, tt.from, recordHandshake, []byte{byte(tt.typ), 0, 0, 0})
+		echo(t, tt.from, tt.to, 5) // the refusal is sent while this is read
+		echo(t, tt.to, tt.from, 5)
+	}
+}
+
+func TestRenegotiationIsRefusedOnlySoOften(t *testing.T) {
+	client, server := connected(t)
+	for range maxUselessRecords + 1 {
+		inject(t, server, recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0})
+	}
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertUnexpectedMessage) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOtherHandshakeMessagesAfterTheHandshake(t *testing.T) {
+	for _, typ := range []messageType{typeClientHello, typeFinished, 4 /* NewSessionTicket */, 24 /* KeyUpdate */} {
+		client, server := connected(t)
+		inject(t, server, recordHandshake, []byte{byte(typ), 0, 0, 0})
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertUnexpectedMessage) {
+			t.Errorf("%v: %v", typ, err)
+		}
+		var remote *RemoteAlertError
+		if _, err := server.Read(make([]byte, 1)); !errors.As(err, &remote) || remote.Alert != AlertUnexpectedMessage {
+			t.Errorf("%v: the peer got %v", typ, err)
+		}
+	}
+}
+
+// inject sends a record of any type as if the connection had wanted to.
+func inject(t testing.TB, c *Conn, typ recordType, data []byte) {
+	t.Helper()
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if err := c.writeRecord(typ, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEmptyRecordsAreBounded(t *testing.T) {
+	client, server := connected(t)
+	for range maxUselessRecords {
+		inject(t, server, recordApplicationData, nil)
+	}
+	echo(t, server, client, 1)
+	for range maxUselessRecords + 1 {
+		inject(t, server, recordApplicationData, nil)
+	}
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertUnexpectedMessage) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTooLongPlaintextIsRefused(t *testing.T) {
+	client, server := connected(t)
+	inject(t, server, recordApplicationData, make([]byte, maxPlaintext+1))
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertRecordOverflow) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestApplicationDataWithinAHandshakeMessageIsRefused(t *testing.T) {
+	client, server := connected(t)
+	inject(t, server, recordHandshake, []byte{byte(typeHelloRequest), 0})
+	inject(t, server, recordApplicationData, []byte("x"))
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertUnexpectedMessage) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFatalAlertEndsReading(t *testing.T) {
+	client, server := connected(t)
+	if err := server.sendAlert(alertFatal, AlertInternalError); err != nil {
+		t.Fatal(err)
+	}
+	var remote *RemoteAlertError
+	var local *LocalAlertError
+	_, err := client.Read(make([]byte, 1))
+	if !errors.As(err, &remote) || remote.Alert != AlertInternalError || errors.As(err, &local) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestManyGoroutinesUseOneConn(t *testing.T) {
+	client, server := connected(t)
+	const writers, size = 4, 1 << 16
+	var wg sync.WaitGroup
+	for _, c := range []*Conn{client, server} {
+		for i := range writers {
+			wg.Go(func() {
+				if _, err := c.Write(bytes.Repeat([]byte{byte(i)}, size)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, err := io.CopyN(io.Discard, c, writers*size); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCancelledHandshakeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		cause := errors.New("the window closed")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		client := Client(a, smallClientConfig())
+		var wg sync.WaitGroup
+		var err error
+		wg.Go(func() { err = client.HandshakeContext(ctx) })
+		rr := recordReader{src: b}
+		if rec, err := rr.next(); err != nil || rec.typ != recordHandshake {
+			t.Fatalf("type %d, %v", rec.typ, err)
+		}
+		synctest.Wait()
+		cancel(cause)
+		rec, readErr := rr.next()
+		if readErr != nil || !bytes.Equal(rec.payload, []byte{alertFatal, byte(AlertUserCanceled)}) {
+			t.Errorf("the peer got %v, %v", rec.payload, readErr)
+		}
+		wg.Wait()
+		if !errors.Is(err, cause) {
+			t.Errorf("got %v", err)
+		}
+		if again := client.Handshake(); !errors.Is(again, cause) {
+			t.Errorf("trying again: %v", again)
+		}
+		if err := client.SetDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("setting a deadline: %v", err)
+		}
+		_ = b.Close()
+	})
+}
+
+func TestCancelledHandshakeDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		start := time.Now()
+		err := Client(a, smallClientConfig()).HandshakeContext(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second+cancelAlertTimeout {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		_ = b.Close()
+	})
+}
+
+func TestCancelledHandshakeEndsGetVerifier(t *testing.T) {
+	config := serverConfig(nil)
+	config.GetVerifier = func(ctx context.Context, _ *ClientHelloInfo) (*Verifier, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	out := play(t, serverOf(config), clientOf(smallClientConfig()), unedited)
+	if !errors.Is(out.err, context.DeadlineExceeded) || out.elapsed != 5*time.Second {
+		t.Errorf("%v after %v", out.err, out.elapsed)
+	}
+}
+
+func TestGetVerifierRefusesTheClient(t *testing.T) {
+	refusal := errors.New("no window is open")
+	config := serverConfig(nil)
+	var asked ClientHelloInfo
+	config.GetVerifier = func(_ context.Context, hello *ClientHelloInfo) (*Verifier, error) {
+		asked = *hello
+		return nil, refusal
+	}
+	config.ProofReceived = func(context.Context, bool) error {
+		t.Error("a proof was counted")
+		return nil
+	}
+	client := smallClientConfig()
+	client.ServerName = "box.example"
+	out := play(t, serverOf(config), clientOf(client), unedited)
+	checkAlert(t, out, AlertAccessDenied)
+	if !errors.Is(out.err, refusal) || asked.Username != testUser || asked.ServerName != "box.example" {
+		t.Errorf("%v, asked for %+v", out.err, asked)
+	}
+	if len(out.sent) != 1 {
+		t.Errorf("the client got so far as to send %d messages", len(out.sent))
+	}
+}
+
+func TestDamagedVerifierEndsTheHandshake(t *testing.T) {
+	good := testVerifier(t, smallGroup())
+	for name, verifier := range map[string]*Verifier{
+		"nil":                nil,
+		"no group":           {Salt: good.Salt, V: good.V},
+		"no salt":            {Group: good.Group, V: good.V},
+		"long salt":          {Group: good.Group, Salt: make([]byte, 256), V: good.V},
+		"no V":               {Group: good.Group, Salt: good.Salt},
+		"V of another group": {Group: good.Group, Salt: good.Salt, V: make([]byte, 256)},
+	} {
+		out := play(t, serverOf(serverConfig(verifier)), clientOf(smallClientConfig()), unedited)
+		t.Run(name, func(t *testing.T) { checkAlert(t, out, AlertInternalError) })
+	}
+}
+
+// proofs records what ProofReceived is told, and what had been sent by then.
+type proofs struct {
+	verdicts []bool
+	err      error
+}
+
+func (p *proofs) received(_ context.Context, ok bool) error {
+	p.verdicts = append(p.verdicts, ok)
+	return p.err
+}
+
+// DESIGN §4: a PIN is spent at the first client Finished, good or bad. Whatever the client sends there counts, unless it sends nothing.
+func TestProofIsCounted(t *testing.T) {
+	wrong := smallClientConfig()
+	wrong.Password = "87654321"
+	last := func(change func(u unit) []unit) edit {
+		return func(i int, u unit) []unit {
+			if i == 3 {
+				return change(u)
+			}
+			return []unit{u}
+		}
+	}
+	for name, tt := range map[string]struct {
+		client *Config
+		edited edit
+		want   []bool
+	}{
+		"right":                        {smallClientConfig(), unedited, []bool{true}},
+		"wrong":                        {wrong, unedited, []bool{false}},
+		"altered":                      {smallClientConfig(), last(func(u unit) []unit { u.raw[20] ^= 1; return []unit{u} }), []bool{false}},
+		"too short for a MAC":          {smallClientConfig(), last(func(u unit) []unit { u.raw = u.raw[:10]; return []unit{u} }), []bool{false}},
+		"alert instead, not encrypted": {smallClientConfig(), last(func(unit) []unit { return []unit{{record: recordAlert, raw: []byte{2, 0}}} }), []bool{false}},
+		"left out":                     {smallClientConfig(), last(func(unit) []unit { return nil }), nil},
+	} {
+		var seen proofs
+		config := serverConfig(testVerifier(t, smallGroup()))
+		config.ProofReceived = seen.received
+		play(t, serverOf(config), clientOf(tt.client), tt.edited)
+		if fmt.Sprint(seen.verdicts) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: counted %v, want %v", name, seen.verdicts, tt.want)
+		}
+	}
+}
+
+// Nothing of the verdict may leave before ProofReceived has returned, and nothing but access_denied if it fails.
+func TestProofIsCountedBeforeAnyAnswer(t *testing.T) {
+	for _, password := range []string{testPassword, "87654321"} {
+		full := errors.New("the disk is full")
+		client, server := smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
+		client.Password = password
+		server.ProofReceived = (&proofs{err: full}).received
+		c, _, clientErr, serverErr := pair(t, client, server)
+		if !errors.Is(serverErr, full) || !errors.Is(serverErr, AlertAccessDenied) {
+			t.Errorf("server: %v", serverErr)
+		}
+		var remote *RemoteAlertError
+		if !errors.As(clientErr, &remote) || remote.Alert != AlertAccessDenied || c.ConnectionState().HandshakeComplete {
+			t.Errorf("client: %v", clientErr)
+		}
+	}
+}
+
+func TestProofReceivedMayTakeItsTime(t *testing.T) {
+	config := serverConfig(testVerifier(t, smallGroup()))
+	config.ProofReceived = func(context.Context, bool) error {
+		time.Sleep(3 * time.Second)
+		return nil
+	}
+	out := play(t, clientOf(smallClientConfig()), serverOf(config), unedited)
+	if !out.victim.ConnectionState().HandshakeComplete {
+		t.Errorf("got %v", out.err)
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	verifier := testVerifier(t, smallGroup())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		for _, value := range []any{verifier, *verifier} {
+			if s := fmt.Sprintf(verb, value); !strings.Contains(s, "redacted") || len(s) > 80 {
+				t.Errorf("%s prints %s", verb, s)
+			}
+		}
+	}
+	config := clientConfig()
+	config.FakeSaltKey = []byte("fakesaltkey")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		for _, value := range []any{config, *config} {
+			s := fmt.Sprintf(verb, value)
+			if strings.Contains(s, testPassword) || strings.Contains(s, "3132333435363738") || strings.Contains(s, "fakesaltkey") {
+				t.Errorf("%s prints %s", verb, s)
+			}
+		}
+	}
+}
+
+func TestConnBeforeHandshake(t *testing.T) {
+	client := Client(nil, clientConfig())
+	if err := client.CloseWrite(); err == nil {
+		t.Error("CloseWrite before the handshake succeeded")
+	}
+	if state := client.ConnectionState(); state.HandshakeComplete || state.Version != 0 {
+		t.Errorf("%+v", state)
+	}
+}
+
+func TestAlertErrorsNameTheSender(t *testing.T) {
+	remote, local := error(&RemoteAlertError{AlertBadRecordMAC}), alertf(AlertBadRecordMAC, "why")
+	for _, err := range []error{remote, local} {
+		if !errors.Is(err, AlertBadRecordMAC) || errors.Is(err, AlertDecodeError) {
+			t.Errorf("%v", err)
+		}
+	}
+	if remote.Error() != "tlssrp: peer sent alert bad_record_mac (20)" || AlertError(200).Error() != "alert unknown (200)" {
+		t.Errorf("%v, %v", remote, AlertError(200))
+	}
+}
