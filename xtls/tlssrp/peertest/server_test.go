@@ -24,14 +24,22 @@ import (
 type clientPeer struct {
 	name string
 
-	// try connects to addr. With data it moves the payload of each of sizes both ways, checks what comes back, and
-	// closes. It reports whether all of that went well.
-	try func(t *testing.T, addr string, r row, m manner, username, secret string, data bool) bool
+	// try connects to addr, moves the payload of each of sizes both ways, checks what comes back, and closes. It
+	// reports whether all of that went well.
+	try func(t *testing.T, addr string, a attempt) bool
 
 	// serve is the server's part in moving data.
-	serve func(conn *tlssrp.Conn) error
+	serve func(conn *tlssrp.Conn, sizes []int) error
 	// version is its best, in the manner of alsoOthers.
 	version uint16
+}
+
+// attempt is what a peer is to do.
+type attempt struct {
+	row
+	manner
+	user, password string
+	sizes          []int
 }
 
 var clientPeers = []clientPeer{
@@ -40,16 +48,13 @@ var clientPeers = []clientPeer{
 	{"curl", tryCurl, echoHTTP, tls.VersionTLS13},
 }
 
-func tryGnuTLSCli(t *testing.T, addr string, r row, m manner, username, secret string, data bool) bool {
+func tryGnuTLSCli(t *testing.T, addr string, a attempt) bool {
 	t.Helper()
-	opts := testpeer.GnuTLSCliOptions{User: username, Password: secret, Priority: gnutlsPriority(r, m)}
+	opts := testpeer.GnuTLSCliOptions{User: a.user, Password: a.password, Priority: gnutlsPriority(a.row, a.manner)}
 	cli := testpeer.GnuTLSCli(t, addr, opts)
-	if !data {
-		return exitCode(t, cli) == 0
-	}
 	// It leaves as soon as its stdin is closed, so that waits for the data.
 	out := cli.Stdout()
-	for _, size := range sizes {
+	for _, size := range a.sizes {
 		sent, back := payload(size), make([]byte, size)
 		wrote := make(chan error, 1)
 		go func() {
@@ -64,40 +69,37 @@ func tryGnuTLSCli(t *testing.T, addr string, r row, m manner, username, secret s
 			return false
 		}
 	}
-	cli.Stdin.Close()
+	if len(a.sizes) > 0 {
+		cli.Stdin.Close()
+	}
 	return exitCode(t, cli) == 0
 }
 
-func tryLibSSLClient(t *testing.T, addr string, r row, m manner, username, secret string, data bool) bool {
+func tryLibSSLClient(t *testing.T, addr string, a attempt) bool {
 	t.Helper()
-	opts := libsslOptions(r, m)
-	opts.User, opts.Password = username, secret
-	if !data {
-		opts.Sizes = nil
-	}
+	opts := libsslOptions(a.row, a.manner)
+	opts.User, opts.Password, opts.Sizes = a.user, a.password, a.sizes
 	result := testpeer.LibSSLClient(t, addr, opts).Result(t)
-	if result.OK && (result.Suite != r.libssl || result.Version != "TLSv1.2" || !result.EMS) {
+	if result.OK && (result.Suite != a.libssl || result.Version != "TLSv1.2" || !result.EMS) {
 		t.Errorf("libssl negotiated %s, %s, EMS %v", result.Version, result.Suite, result.EMS)
 	}
 	return result.OK
 }
 
-func tryCurl(t *testing.T, addr string, r row, m manner, username, secret string, data bool) bool {
+func tryCurl(t *testing.T, addr string, a attempt) bool {
 	t.Helper()
-	opts := testpeer.CurlOptions{User: username, Password: secret, Ciphers: r.libssl, NoEMS: m.noEMS, NoEtM: m.noEtM}
-	if m.alsoOthers {
+	opts := testpeer.CurlOptions{User: a.user, Password: a.password, Ciphers: a.libssl, NoEMS: a.noEMS, NoEtM: a.noEtM}
+	if a.alsoOthers {
 		opts.TLS13, opts.Ciphers = true, "ALL"
 	}
 	var want []byte
-	if data {
-		for _, size := range sizes {
-			path := filepath.Join(t.TempDir(), fmt.Sprint(size))
-			if err := os.WriteFile(path, payload(size), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			opts.Post = append(opts.Post, path)
-			want = append(want, payload(size)...)
+	for _, size := range a.sizes {
+		path := filepath.Join(t.TempDir(), fmt.Sprint(size))
+		if err := os.WriteFile(path, payload(size), 0o600); err != nil {
+			t.Fatal(err)
 		}
+		opts.Post = append(opts.Post, path)
+		want = append(want, payload(size)...)
 	}
 	curl := testpeer.Curl(t, addr, opts)
 	code := exitCode(t, curl)
@@ -152,40 +154,37 @@ func testServer(t *testing.T, peer clientPeer, r row, cert *testpeer.Certificate
 	hiding := *config
 	hiding.Groups, hiding.FakeSaltKey = []*tlssrp.Group{r.group()}, []byte("a key that is kept over restarts")
 
-	// meet lets the peer connect once and tells how both sides saw it.
-	meet := func(t *testing.T, config *tlssrp.Config, m manner, username, secret string, data bool) (bool, outcome) {
+	// meet lets the peer connect once and tells how both sides saw it. A good password moves sizes, a bad one nothing.
+	meet := func(t *testing.T, config *tlssrp.Config, m manner, username, secret string, sizes ...int) (bool, outcome) {
 		t.Helper()
-		addr, ended := serveOnce(t, config, peer.serve)
-		ok := peer.try(t, addr, r, m, username, secret, data)
+		serve := func(conn *tlssrp.Conn) error { return peer.serve(conn, sizes) }
+		addr, ended := serveOnce(t, config, serve)
+		ok := peer.try(t, addr, attempt{r, m, username, secret, sizes})
 		return ok, <-ended
 	}
 	t.Run("data both ways", func(t *testing.T) {
-		ok, out := meet(t, config, manner{}, user, password, true)
-		if !ok || out.err != nil || out.dataErr != nil {
-			t.Fatalf("peer: %v, handshake: %v, data: %v", ok, out.err, out.dataErr)
-		}
-		checkState(t, r, out.state)
-		out.wantProofs(t, true)
+		ok, out := meet(t, config, manner{}, user, password, sizes...)
+		out.wantSuccess(t, ok, r)
 	})
 	t.Run("wrong password", func(t *testing.T) {
-		ok, out := meet(t, config, manner{}, user, wrongPassword, false)
+		ok, out := meet(t, config, manner{}, user, wrongPassword)
 		out.wantError(t, ok, tlssrp.ErrBadPassword)
 		out.wantProofs(t, false)
 	})
 	t.Run("unknown user", func(t *testing.T) {
-		ok, out := meet(t, config, manner{}, stranger, password, false)
+		ok, out := meet(t, config, manner{}, stranger, password)
 		out.wantError(t, ok, tlssrp.ErrUnknownUser)
 		out.wantError(t, ok, tlssrp.AlertUnknownPSKIdentity)
 		out.wantProofs(t)
 	})
 	t.Run("unknown user, fake salt", func(t *testing.T) {
-		ok, out := meet(t, &hiding, manner{}, stranger, password, false)
+		ok, out := meet(t, &hiding, manner{}, stranger, password)
 		out.wantError(t, ok, tlssrp.AlertBadRecordMAC)
 		out.wantProofs(t, false)
 	})
 	for _, refusal := range refusals {
 		t.Run(refusal.name, func(t *testing.T) {
-			ok, out := meet(t, config, refusal.manner, user, password, false)
+			ok, out := meet(t, config, refusal.manner, user, password)
 			if ok {
 				t.Error("the peer thinks that all is well")
 			}
@@ -194,13 +193,11 @@ func testServer(t *testing.T, peer clientPeer, r row, cert *testpeer.Certificate
 		})
 	}
 	t.Run("a client with TLS 1.3 and other suites", func(t *testing.T) {
-		ok, out := meet(t, config, manner{alsoOthers: true}, user, password, true)
-		if !ok || out.err != nil || out.dataErr != nil {
-			t.Fatalf("peer: %v, handshake: %v, data: %v", ok, out.err, out.dataErr)
-		}
-		checkState(t, r, out.state)
+		others := manner{alsoOthers: true}
+		ok, out := meet(t, config, others, user, password, 1)
 		checkOffersOthers(t, out.hello, peer.version)
-		ok, out = meet(t, config, manner{alsoOthers: true}, user, wrongPassword, false)
+		out.wantSuccess(t, ok, r)
+		ok, out = meet(t, config, others, user, wrongPassword)
 		out.wantError(t, ok, tlssrp.ErrBadPassword)
 	})
 }
@@ -212,6 +209,16 @@ type outcome struct {
 	state   tlssrp.ConnectionState
 	proofs  []bool // what ProofReceived was told
 	hello   []byte // the first bytes of the client
+}
+
+// wantSuccess wants SRP as the row has it, one good proof, and all data moved.
+func (o outcome) wantSuccess(t *testing.T, peerOK bool, r row) {
+	t.Helper()
+	if !peerOK || o.err != nil || o.dataErr != nil {
+		t.Fatalf("peer: %v, handshake: %v, data: %v", peerOK, o.err, o.dataErr)
+	}
+	checkState(t, r, o.state)
+	o.wantProofs(t, true)
 }
 
 func (o outcome) wantError(t *testing.T, peerOK bool, want error) {
@@ -286,7 +293,7 @@ func acceptOne(ctx context.Context, l net.Listener, config *tlssrp.Config, serve
 }
 
 // echoSizes reads each size whole and sends it back, until the peer closes.
-func echoSizes(conn *tlssrp.Conn) error {
+func echoSizes(conn *tlssrp.Conn, sizes []int) error {
 	for _, size := range sizes {
 		buf := make([]byte, size)
 		if n, err := io.ReadFull(conn, buf); err != nil {
@@ -303,7 +310,7 @@ func echoSizes(conn *tlssrp.Conn) error {
 }
 
 // echoHTTP answers each request with its body, until the peer closes.
-func echoHTTP(conn *tlssrp.Conn) error {
+func echoHTTP(conn *tlssrp.Conn, sizes []int) error {
 	r := bufio.NewReader(conn)
 	for range sizes {
 		request, err := http.ReadRequest(r)
