@@ -33,6 +33,9 @@ type Ticket struct {
 	Stall time.Duration
 	// End is when the policy ends it, whatever its progress.
 	End time.Time
+	// Opener is the bare JID of the owner in whose window it runs: who admits the peer.
+	// Empty if somebody at the device opened it.
+	Opener string
 }
 
 // Start counts a handshake of the peer's and gives leave for it, or says why not, as
@@ -54,7 +57,7 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 		end = p.window.end // a proof must arrive while the window is open
 	}
 	p.attempts[p.lastID] = &attempt{peer: peer, end: end}
-	return Ticket{ID: p.lastID, PIN: p.window.pin, Stall: stallLimit, End: end}, eff, nil
+	return Ticket{ID: p.lastID, PIN: p.window.pin, Stall: stallLimit, End: end, Opener: p.window.opener}, eff, nil
 }
 
 // Proof says that the first client Finished of an attempt was judged right (ok) or

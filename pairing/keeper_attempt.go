@@ -45,6 +45,10 @@ func (a *Attempt) Password() (string, error) {
 // Stall returns how long the handshake may go without progress; the caller ends it then.
 func (a *Attempt) Stall() time.Duration { return a.ticket.Stall }
 
+// Opener returns the bare JID of the owner in whose window the attempt runs, or "" if
+// somebody at the device opened it.
+func (a *Attempt) Opener() string { return a.ticket.Opener }
+
 // Done is closed when the attempt is over: the window closed, another peer took the
 // PIN, a deadline passed, or End was called. The caller then ends the session.
 func (a *Attempt) Done() <-chan struct{} { return a.done }

@@ -137,6 +137,14 @@ func (s *Session) Send(ctx context.Context, st *Stanza) error {
 	return nil
 }
 
+// Post queues a stanza without waiting; it fails if there is no room. It is for handlers, and for
+// news that nobody waits for.
+func (s *Session) Post(st *Stanza) error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // putWait looks for room once before it looks at the context
+	return s.Send(now, st)
+}
+
 // Call is an outstanding request.
 type Call struct {
 	session *Session

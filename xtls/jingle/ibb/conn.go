@@ -44,6 +44,7 @@ type Conn struct {
 	cancel   context.CancelFunc
 	wake     chan struct{} // tells the sender that there is something to do
 	finished chan struct{} // closed when the sender has ended
+	nextOut  uint16        // number of the next block; the sender's alone
 
 	writing sync.Mutex // held by the one Write that goes on: their bytes do not mix
 

@@ -131,7 +131,10 @@ func TestSequenceWraps(t *testing.T) {
 	r := linktest.NewRouter()
 	a, b := join(t, r.Connect(romeoJID), Config{}), join(t, r.Connect(julietJID), Config{})
 	ca, cb := openBetween(t, a, b, 1)
-	want := payload(65536 + 10) // one byte a block
+	cb.mu.Lock()
+	ca.nextOut, cb.nextIn = 65530, 65530 // before anything was sent
+	cb.mu.Unlock()
+	want := payload(20) // one byte a block
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		_, _ = ca.Write(want)

@@ -29,7 +29,6 @@ type sender struct {
 	*Conn
 	window  *window
 	flights []flight
-	seq     uint16
 	heard   time.Time // when the last acknowledgement came
 }
 
@@ -101,14 +100,14 @@ func (s *sender) drained() bool {
 
 func (s *sender) launch(block []byte) error {
 	sent := time.Now()
-	call, err := s.m.link.Go(s.ctx, xmpp.Set, s.peer, dataElement(s.sid, s.seq, block))
+	call, err := s.m.link.Go(s.ctx, xmpp.Set, s.peer, dataElement(s.sid, s.nextOut, block))
 	if err != nil {
 		return fmt.Errorf("ibb: sending: %w", err)
 	}
 	if len(s.flights) == 0 {
 		s.heard = sent // the peer owes nothing before
 	}
-	s.seq++ // XEP-0047 §2.2: after 65535 comes 0
+	s.nextOut++ // XEP-0047 §2.2: after 65535 comes 0
 	ahead := len(s.flights) + 1
 	s.flights = append(s.flights, flight{call, sent, ahead, ahead >= s.window.size})
 	return nil

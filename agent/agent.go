@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"xtls-agent/hw/button"
+	"xtls-agent/hw/display"
+	"xtls-agent/trust"
+)
+
+// Env is what the agent needs of the world outside. Zero fields mean the real one.
+type Env struct {
+	Log     *slog.Logger
+	Now     func() time.Time
+	Rand    io.Reader
+	Display display.Env
+	Button  button.Env
+	// Ready is called once the device can be reached or is trying to be; may be nil.
+	Ready func()
+	// Version is the program's, for status.
+	Version string
+}
+
+func (e Env) withDefaults() Env {
+	if e.Log == nil {
+		e.Log = slog.New(slog.DiscardHandler)
+	}
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.Rand == nil {
+		e.Rand = rand.Reader
+	}
+	if e.Ready == nil {
+		e.Ready = func() {}
+	}
+	return e
+}
+
+// Agent is a device.
+type Agent struct {
+	cfg     *Config
+	env     Env
+	store   trust.Store
+	started time.Time
+
+	lifeMu sync.Mutex // guards life
+	life   *life      // the current one; nil between lives
+}
+
+// New returns an agent that keeps its memory in store.
+func New(cfg *Config, store trust.Store, env Env) *Agent {
+	env = env.withDefaults()
+	return &Agent{cfg: cfg, env: env, store: store, started: env.Now()}
+}
+
+// errWiped ends a life: the device has forgotten everything, and begins anew.
+var errWiped = errors.New("agent: the memory was wiped")
+
+// errMended ends a life: damaged memory was set right, and is read again.
+var errMended = errors.New("agent: the memory was mended")
+
+// Run runs the device until ctx ends. It returns nil then, and an error if the device cannot
+// be what its configuration says.
+func (a *Agent) Run(ctx context.Context) error {
+	panel, err := openPanel(a.cfg, a.env)
+	if err != nil {
+		return err
+	}
+	defer panel.close()
+	for {
+		l, err := newLife(a, panel)
+		if err != nil {
+			return err
+		}
+		a.set(l)
+		err = l.run(ctx)
+		a.set(nil)
+		switch {
+		case errors.Is(err, errWiped), errors.Is(err, errMended):
+			a.env.Log.Warn("beginning anew", "why", err)
+		case ctx.Err() != nil:
+			return nil
+		default:
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
+}
+
+func (a *Agent) set(l *life) {
+	a.lifeMu.Lock()
+	defer a.lifeMu.Unlock()
+	a.life = l
+}

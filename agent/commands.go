@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/control"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+)
+
+// Status implements [control.Reporter].
+func (l *life) Status() control.Status {
+	s := control.Status{
+		Name: string(l.cfg.Name), Version: l.env.Version,
+		Uptime: l.env.Now().Sub(l.agent.started),
+		Links:  l.links.list(), Pairing: l.pairingInWords(),
+		Clock: l.env.Now(), ClockSet: clockSet(l.env.Now()),
+	}
+	for _, o := range l.confirmedOwners() {
+		s.Owners = append(s.Owners, o.JID.String())
+	}
+	return s
+}
+
+func (l *life) pairingInWords() string {
+	st := l.keeper.Status()
+	if st.Until.IsZero() {
+		return st.State.String()
+	}
+	return fmt.Sprintf("%s for %v", st.State, st.Until.Sub(l.env.Now()).Round(time.Second))
+}
+
+func (l *life) confirmedOwners() []trust.Record {
+	var out []trust.Record
+	for _, r := range l.memory.owners.All() {
+		if r.State == trust.Confirmed {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Open implements [control.Pairing]: an owner, or somebody at the local socket, opens a window.
+func (l *life) Open(_ context.Context, by control.Actor, allow control.Allow) (time.Duration, error) {
+	guests, err := guestsOf(allow)
+	if err != nil {
+		return 0, err
+	}
+	o := pairing.Opening{By: pairing.ByLocal, Guests: guests}
+	if !by.Local {
+		key, err := keyOf(by)
+		if err != nil {
+			return 0, err
+		}
+		o.By, o.Opener = pairing.ByOwner, by.Owner.String()
+		l.openersMu.Lock()
+		l.openers[o.Opener] = key
+		l.openersMu.Unlock()
+	}
+	if err := l.keeper.Open(o); err != nil {
+		return 0, err
+	}
+	return l.keeper.Status().Until.Sub(l.env.Now()), nil
+}
+
+func guestsOf(allow control.Allow) (pairing.Allow, error) {
+	var list []string
+	for _, j := range allow.JIDs {
+		list = append(list, j.Bare().String())
+	}
+	if allow.Anyone {
+		list = []string{"anyone"}
+	}
+	return pairing.ParseGuests(list)
+}
+
+func keyOf(a control.Actor) (trust.Key, error) {
+	f, err := trust.ParseFingerprint(a.Fingerprint)
+	return trust.Key{JID: a.Owner, Fingerprint: f}, err
+}
+
+// List implements [control.Owners].
+func (l *life) List() []control.Owner {
+	var out []control.Owner
+	for _, r := range l.confirmedOwners() {
+		out = append(out, control.Owner{JID: r.JID, Fingerprint: r.Fingerprint.String(), Role: string(r.Role), Name: r.Name})
+	}
+	return out
+}
+
+// Remove implements [control.Owners]. The roles decide who may remove whom.
+func (l *life) Remove(_ context.Context, by control.Actor, owner jid.JID, fingerprint string) error {
+	actor := trust.AtTheBox()
+	if !by.Local {
+		key, err := keyOf(by)
+		if err != nil {
+			return err
+		}
+		actor = trust.ByPeer(key)
+	}
+	found := false
+	for _, r := range l.memory.owners.ByJID(owner) {
+		if fingerprint != "" && r.Fingerprint.String() != fingerprint {
+			continue
+		}
+		found = true
+		if err := l.memory.owners.Remove(actor, r.Key()); err != nil {
+			var refused *trust.RefusedError
+			if errors.As(err, &refused) {
+				return fmt.Errorf("%w (%s)", control.ErrForbidden, refused.Reason)
+			}
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s is no owner of this device", owner)
+	}
+	return nil
+}
+
+// localCommands are those that only a person at the machine has.
+func (l *life) localCommands() []control.Command {
+	simple := func(name, title, done string, run func() error) control.Command {
+		return control.Command{Name: name, Title: title, Run: func(context.Context, control.Call) (control.Result, error) {
+			if err := run(); err != nil {
+				return control.Result{}, err
+			}
+			return control.Result{Output: done}, nil
+		}}
+	}
+	return []control.Command{
+		simple("pairing-close", "Close the pairing window", "pairing is closed", func() error {
+			l.keeper.Close()
+			return nil
+		}),
+		simple("pairing-unlock", "Unlock pairing", "pairing is unlocked", func() error {
+			return l.endAfter(l.unlock())
+		}),
+		simple("reset", "Forget every owner and make a new identity", "the device has forgotten its owners", func() error {
+			return l.endAfter(l.wipe())
+		}),
+	}
+}
+
+// endAfter ends the life for why, if there is a reason, once the answer has had time to leave.
+func (l *life) endAfter(why error) error {
+	if why != nil {
+		time.AfterFunc(200*time.Millisecond, func() { l.stop(why) })
+	}
+	return nil
+}

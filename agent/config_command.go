@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"xtls-agent/control"
+	"xtls-agent/control/exec"
+	"xtls-agent/xmpp/form"
+)
+
+// Command is a [[command]] of the configuration: what an owner may have run.
+type Command struct {
+	Name    string            `toml:"name"`
+	Title   string            `toml:"title"`
+	Exec    []string          `toml:"exec"` // argument vector; {field} stands for a value
+	Timeout Duration          `toml:"timeout"`
+	User    string            `toml:"user"`
+	Dir     string            `toml:"dir"`
+	Env     map[string]string `toml:"env"`
+	Fields  []CommandField    `toml:"field"`
+}
+
+// CommandField is a [[command.field]].
+type CommandField struct {
+	Name      string   `toml:"name"`
+	Label     string   `toml:"label"`
+	Type      string   `toml:"type"`
+	Options   []string `toml:"options"`
+	Default   string   `toml:"default"`
+	Required  *bool    `toml:"required"` // nil: yes, unless there is a default
+	Min       *int64   `toml:"min"`
+	Max       *int64   `toml:"max"`
+	AllowDash bool     `toml:"allow_dash"` // values may begin with '-'
+}
+
+// check refuses what the runner would refuse later.
+func (c Command) check() error {
+	_, err := exec.NewRunner(nil).Command(c.definition())
+	return err
+}
+
+func (c Command) definition() exec.Definition {
+	d := exec.Definition{
+		Name: c.Name, Title: c.Title, Args: c.Exec, Timeout: time.Duration(c.Timeout),
+		User: c.User, Dir: c.Dir, Env: c.Env,
+	}
+	for _, f := range c.Fields {
+		d.Fields = append(d.Fields, exec.Field{Field: f.field(), AllowDash: f.AllowDash})
+	}
+	return d
+}
+
+func (f CommandField) field() form.Field {
+	out := form.Field{Var: f.Name, Label: f.Label, Type: f.Type, Required: f.Default == ""}
+	if out.Type == "" {
+		out.Type = form.TextSingle
+	}
+	if f.Required != nil {
+		out.Required = *f.Required
+	}
+	for _, o := range f.Options {
+		out.Options = append(out.Options, form.Option{Value: o})
+	}
+	if f.Default != "" {
+		out.Values = []string{f.Default}
+	}
+	if f.Min != nil && f.Max != nil {
+		out.Range = &form.Range{Min: *f.Min, Max: *f.Max}
+	}
+	return out
+}
+
+// commands builds what the configuration describes.
+func (c *Config) commands(runner *exec.Runner) ([]control.Command, error) {
+	var out []control.Command
+	for _, cmd := range c.Commands {
+		built, err := runner.Command(cmd.definition())
+		if err != nil {
+			return nil, fmt.Errorf("command %q: %w", cmd.Name, err)
+		}
+		out = append(out, built)
+	}
+	return out, nil
+}

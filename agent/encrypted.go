@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/stream"
+	"xtls-agent/xtls"
+)
+
+// serveEncrypted serves a connection on which the peer has proven itself. It returns when
+// that has ended.
+func (l *life) serveEncrypted(ctx context.Context, c *xtls.Conn, kind trust.Link) {
+	// The end-to-end header must name both sides as the Jingle session does: it is what stops a
+	// server from connecting an owner to another device than his.
+	link, err := stream.Server(ctx, c, stream.Config{Local: c.Local.Bare(), Remote: c.Peer.Bare(), Strict: true})
+	if err != nil {
+		l.log.Warn("encrypted stream refused", "peer", c.Peer.String(), "err", err)
+		_ = c.Fail()
+		return
+	}
+	if c.Method == xtls.SRP {
+		err = l.enrol(ctx, link, c, kind)
+	} else {
+		err = l.serveOwner(ctx, link, c, kind)
+	}
+	if err != nil {
+		l.log.Warn("encrypted session failed", "peer", c.Peer.String(), "method", string(c.Method), "err", err)
+	}
+}
+
+// enrol exchanges certificates with a peer that has proven the PIN.
+func (l *life) enrol(ctx context.Context, link xmpp.Link, c *xtls.Conn, kind trust.Link) error {
+	attempt, _ := c.Attempt.(*pairing.Attempt)
+	err := pairing.AdmitOwner(ctx, link, l.memory.identity.DER(), func(cert *x509.Certificate) error {
+		return l.memory.owners.AddProvisional(trust.Record{
+			JID: c.Peer.Bare(), DER: cert.Raw, Created: l.env.Now(), Link: kind, AddedBy: l.admitter(attempt),
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return attempt.Enrolled()
+}
+
+// admitter returns the owner in whose window an attempt runs, or nobody: somebody at the box.
+func (l *life) admitter(a *pairing.Attempt) trust.Key {
+	l.openersMu.Lock()
+	defer l.openersMu.Unlock()
+	return l.openers[a.Opener()]
+}
+
+// serveOwner serves an owner. The record is confirmed, durably, before anything is answered.
+func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kind trust.Link) error {
+	owner, first, err := l.memory.owners.Confirm(c.Peer.Bare(), trust.Fingerprint(c.Pin), kind)
+	if err != nil {
+		_ = link.Close()
+		return err
+	}
+	s := xmpp.NewSession(link, l.log)
+	l.onOwnersSession(s, owner)
+	remove := l.sessions.add(s, owner.Key(), func() { _ = c.Fail() })
+	defer remove()
+	if _, still := l.memory.owners.Trusted(owner.JID, owner.Fingerprint); !still { // removed meanwhile
+		_ = link.Close()
+		return fmt.Errorf("agent: %s was removed", owner.JID)
+	}
+	if first {
+		l.confirmed(owner)
+	} else {
+		l.guests.welcome(owner.JID)
+	}
+	return s.Serve(ctx)
+}
+
+// confirmed tells everybody that there is a new owner.
+func (l *life) confirmed(owner trust.Record) {
+	l.log.Info("paired", "owner", owner.JID.String(), "fingerprint", owner.Fingerprint.String(), "role", string(owner.Role))
+	code := trust.ComparisonCode(l.memory.identity.Fingerprint(), owner.Fingerprint)
+	l.codeMu.Lock()
+	l.code = code
+	l.codeMu.Unlock()
+	l.keeper.Confirmed(owner.JID.String())
+	l.guests.welcome(owner.JID)
+	text := fmt.Sprintf("%s has a new owner: %s (certificate %s)", l.cfg.Name, owner.JID, owner.Fingerprint)
+	l.sessions.each(owner.Key(), func(s *xmpp.Session) {
+		news := &xmpp.Stanza{Kind: xmpp.Message, Type: "headline", Payload: []*xmpp.Element{xmpp.NewText(xmpp.NSClient, "body", text)}}
+		if err := s.Post(news); err != nil {
+			l.log.Debug("an owner was not told of the new one", "err", err)
+		}
+	})
+}

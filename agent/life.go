@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/control"
+	"xtls-agent/control/exec"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp/lan"
+)
+
+// life is the device between two wipes.
+type life struct {
+	agent  *Agent
+	cfg    *Config
+	env    Env
+	log    *slog.Logger
+	panel  *panel
+	memory *memory
+	keeper *pairing.Keeper
+
+	forOwners *control.Registry // on x509 sessions
+	forLocal  *control.Registry // on the local socket: the same and a few more
+	links     *board            // how the links are doing
+	sessions  *sessions         // open x509 sessions
+	guests    *guests           // who waits for a window, on the server link
+
+	codeMu sync.Mutex // guards code
+	code   string     // the six digits of the pairing that was confirmed last
+
+	openersMu sync.Mutex           // guards openers
+	openers   map[string]trust.Key // by bare JID: whose certificate asked for a window
+
+	end chan error // what ends the life besides its context; holds one
+}
+
+// newLife reads the memory and builds what hangs on it.
+func newLife(a *Agent, p *panel) (*life, error) {
+	m, err := remember(a.store, string(a.cfg.Name), a.env)
+	if err != nil {
+		return nil, err
+	}
+	l := &life{
+		agent: a, cfg: a.cfg, env: a.env, log: a.env.Log, panel: p, memory: m,
+		links: newBoard(), sessions: newSessions(), openers: make(map[string]trust.Key), end: make(chan error, 1),
+	}
+	l.guests = newGuests(l)
+	if err := l.newKeeper(); err != nil {
+		return nil, err
+	}
+	return l, l.newCommands()
+}
+
+func (l *life) newKeeper() error {
+	allow, err := pairing.ParsePatterns(l.cfg.Pairing.Allow)
+	if err != nil {
+		return err
+	}
+	policy := pairing.Config{
+		Window: l.cfg.Pairing.Window.std(), Allow: allow, Owners: owners{l.memory.owners},
+		DrawPIN: func() (pairing.PIN, error) { return pairing.NewPIN(l.env.Rand) },
+		CanShow: func() bool { return l.panel.screens.Working() > 0 },
+		Damaged: l.memory.damaged != nil,
+	}
+	if l.cfg.XMPP != nil {
+		policy.Domain = l.cfg.XMPP.JID.Domainpart()
+	}
+	if l.cfg.Pairing.Mode == ModeFixed {
+		policy.Mode = pairing.ModeFixed
+		if policy.Fixed, err = l.cfg.Pairing.fixedPIN(); err != nil {
+			return err
+		}
+	}
+	var store pairing.CounterStore = l.memory.counters()
+	if l.memory.damaged != nil {
+		store = forgiving{l.memory.counters()}
+	}
+	l.keeper, err = pairing.NewKeeper(pairing.KeeperConfig{
+		Policy: policy, Store: store, Show: l.show, Now: l.env.Now, Log: l.log,
+	})
+	return err
+}
+
+// fixedPIN reads the PIN of a device with a label.
+func (c PairingConfig) fixedPIN() (pairing.PIN, error) {
+	info, err := os.Stat(c.PINFile)
+	if err != nil {
+		return pairing.PIN{}, fmt.Errorf("reading the fixed PIN: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return pairing.PIN{}, fmt.Errorf("%s holds the PIN and must be readable by its owner only: chmod 600 it", c.PINFile)
+	}
+	data, err := os.ReadFile(c.PINFile)
+	if err != nil {
+		return pairing.PIN{}, fmt.Errorf("reading the fixed PIN: %w", err)
+	}
+	pin, err := pairing.ParsePIN(strings.TrimSpace(string(data)))
+	if err != nil {
+		return pairing.PIN{}, fmt.Errorf("%s: %w", c.PINFile, err)
+	}
+	return pin, nil
+}
+
+// newCommands builds both registries: what the local socket may do besides is in local.go.
+func (l *life) newCommands() error {
+	configured, err := l.cfg.commands(exec.NewRunner(l.log))
+	if err != nil {
+		return err
+	}
+	builtin := []control.Command{control.StatusCommand(l), control.PairCommand(l), control.OwnersCommand(l)}
+	l.forOwners, l.forLocal = control.NewRegistry(l.log), control.NewRegistry(l.log)
+	return errors.Join(
+		l.forOwners.Add(append(builtin, configured...)...),
+		l.forLocal.Add(append(append(builtin, configured...), l.localCommands()...)...))
+}
+
+// run runs everything until ctx ends or the life does, and waits for all of it.
+func (l *life) run(ctx context.Context) error {
+	unsubscribe := l.memory.owners.Subscribe(l.removed)
+	defer unsubscribe()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.keeper.Run(ctx) })
+	group.Go(func() error { return l.watchButtons(ctx) })
+	group.Go(func() error { return l.serveLocal(ctx) })
+	if l.cfg.LAN.On() {
+		group.Go(func() error { return l.serveLAN(ctx) })
+	}
+	if l.cfg.XMPP != nil {
+		group.Go(func() error { return l.serveServer(ctx) })
+	}
+	group.Go(func() error {
+		select {
+		case err := <-l.end:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if err := l.keeper.Open(pairing.Opening{By: pairing.ByStart}); err != nil && !errors.Is(err, pairing.ErrOwned) {
+		l.log.Info("no pairing window at the start", "why", err)
+	}
+	err := group.Wait()
+	l.forOwners.Close()
+	l.forLocal.Close()
+	return err
+}
+
+// stop ends the life for a reason; the first one counts.
+func (l *life) stop(why error) {
+	select {
+	case l.end <- why:
+	default:
+	}
+}
+
+// show puts a notice of the policy on the displays.
+func (l *life) show(n pairing.Notice) {
+	l.codeMu.Lock()
+	code := l.code
+	l.codeMu.Unlock()
+	if err := l.panel.notice(n, l.address(), code); err != nil {
+		l.log.Warn("no display shows this", "notice", n.Text(), "err", err)
+	}
+	l.guests.windowMayBeOpen()
+}
+
+// address is what the device is called where it can be reached.
+func (l *life) address() jid.JID {
+	if l.cfg.XMPP != nil {
+		return l.cfg.XMPP.JID.JID
+	}
+	return lan.LocalJID(string(l.cfg.Name))
+}
+
+// unlock lifts a lock, as a person at the device has asked. Damaged memory is mended first, and
+// then read anew.
+func (l *life) unlock() error {
+	if l.memory.damaged == nil {
+		if err := l.keeper.Unlock(); err != nil {
+			l.log.Error("unlocked only until the device restarts", "err", err)
+		}
+		return nil
+	}
+	if err := l.memory.mend(); err != nil {
+		l.log.Error("the memory cannot be mended", "err", err)
+		return nil
+	}
+	return errMended
+}
+
+// wipe forgets everything that the device has learnt. Sessions end first.
+func (l *life) wipe() error {
+	l.sessions.closeAll()
+	if err := l.memory.wipe(); err != nil {
+		l.log.Error("the memory cannot be wiped", "err", err)
+		return nil
+	}
+	return errWiped
+}
+
+// removed ends what removed owners have open.
+func (l *life) removed(records []trust.Record) {
+	for _, r := range records {
+		l.sessions.closeOf(r.Key())
+		if len(l.memory.owners.ByJID(r.JID)) == 0 {
+			l.keeper.Removed(r.JID.String())
+			l.guests.dismiss(r.JID)
+		}
+	}
+}

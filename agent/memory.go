@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+)
+
+// What the device has learnt, by name in the store. A wipe forgets all of it: whose device it is
+// first, the identity last.
+const (
+	ownersFile   = "owners"
+	countersFile = "pairing"
+)
+
+// memory is what the device has learnt. Damage locks pairing; it never looks like
+// a device without owners.
+type memory struct {
+	store    trust.Store
+	identity *trust.Identity
+	owners   *trust.Peers
+	damaged  error // nil: all of it could be read
+}
+
+// remember reads what the device has learnt, and makes what a new device needs.
+func remember(store trust.Store, name string, env Env) (*memory, error) {
+	m := &memory{store: store}
+	var err error
+	if m.owners, err = trust.LoadPeers(store, ownersFile, trust.Owners); err != nil {
+		m.damage(env.Log, err)
+		m.owners, err = trust.LoadPeers(trust.NewMemStore(), ownersFile, trust.Owners)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if m.identity, err = trust.LoadIdentity(store, name, env.Now(), env.Rand); err != nil {
+		m.damage(env.Log, err)
+		m.identity, err = trust.NewIdentity(name, env.Now(), env.Rand) // for this life only
+		if err != nil {
+			return nil, err
+		}
+	}
+	if _, err := m.counters().Load(); err != nil {
+		m.damage(env.Log, err)
+	}
+	return m, nil
+}
+
+// counters returns where the policy keeps its counters.
+func (m *memory) counters() counters { return counters{m.store} }
+
+func (m *memory) damage(log *slog.Logger, err error) {
+	log.Error("the device's memory cannot be read: pairing is locked until somebody unlocks or resets the device", "err", err)
+	m.damaged = errors.Join(m.damaged, err)
+}
+
+// mend removes what could not be read, so that the device can begin anew with what is left. It
+// is asked for by a person at the device.
+func (m *memory) mend() error {
+	_, ownersErr := trust.LoadPeers(m.store, ownersFile, trust.Owners)
+	_, countersErr := m.counters().Load()
+	_, identityErr := trust.LoadIdentity(m.store, "", time.Now(), nil)
+	for name, unreadable := range map[string]error{
+		ownersFile: ownersErr, countersFile: countersErr, trust.IdentityFile: identityErr,
+	} {
+		if unreadable == nil {
+			continue
+		}
+		if err := m.store.Remove(name); err != nil {
+			return fmt.Errorf("agent: mending %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// wipe forgets everything. Owners go first: a wipe that is cut off leaves a device that
+// belongs to nobody, or the whole memory.
+func (m *memory) wipe() error {
+	for _, name := range []string{ownersFile, countersFile, trust.IdentityFile} {
+		if err := m.store.Remove(name); err != nil {
+			return fmt.Errorf("agent: forgetting %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// counters is the pairing.CounterStore on the device's store.
+type counters struct{ store trust.Store }
+
+// forgiving is counters for a memory that is damaged: the policy starts locked, from zero.
+type forgiving struct{ counters }
+
+func (forgiving) Load() (pairing.Counters, error) { return pairing.Counters{}, nil }
+
+// storedCounters is their form on disk.
+type storedCounters struct {
+	Version  int    `json:"version"`
+	Failures uint32 `json:"failures"`
+	Proofs   uint64 `json:"proofs"`
+}
+
+func (c counters) Load() (pairing.Counters, error) {
+	data, err := c.store.Read(countersFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return pairing.Counters{}, nil
+	}
+	if err != nil {
+		return pairing.Counters{}, err
+	}
+	var stored storedCounters
+	if err := json.Unmarshal(data, &stored); err != nil || stored.Version != 1 {
+		return pairing.Counters{}, errors.New("agent: the counters of pairing are not in a form that this version knows")
+	}
+	return pairing.Counters{Failures: stored.Failures, Proofs: stored.Proofs}, nil
+}
+
+func (c counters) Save(n pairing.Counters) error {
+	data, err := json.Marshal(storedCounters{Version: 1, Failures: n.Failures, Proofs: n.Proofs})
+	if err != nil {
+		return err
+	}
+	return c.store.Write(countersFile, data)
+}
+
+// clockSet reports whether the clock can be believed: it is not behind the identity's own
+// beginning of time, the program's build.
+func clockSet(now time.Time) bool { return now.After(builtAfter) }
+
+// builtAfter is when this was written: a clock that says less has not been set.
+var builtAfter = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)

@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"context"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/control"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xtls"
+)
+
+// This file is who may do what: the handlers that stand on each kind of session.
+
+// capsNode identifies this program in entity capabilities (XEP-0115 §4).
+const capsNode = "https://xtls-agent.invalid/device"
+
+// onOpenLink stands on a link where anybody may write: through a server, or on the LAN.
+func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer) (*xtls.Endpoint, *disco.Registry) {
+	registry := disco.NewRegistry(capsNode, disco.Info{
+		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: string(l.cfg.Name)}},
+		Features:   append(xtls.Features(), xmpp.NSPing),
+	})
+	disco.Serve(s, registry)
+	s.HandlePing()
+	pairing.RefusePubkeys(s)
+	end := xtls.New(s, xtls.Config{
+		Certificate: l.memory.identity.Certificate,
+		Trust:       pairing.Trust(l.memory.owners),
+		Gate:        l.keeper.Gate(peerOf),
+		Serve:       func(ctx context.Context, c *xtls.Conn) { l.serveEncrypted(ctx, c, kind) },
+		Rand:        l.env.Rand,
+		Log:         l.log,
+	})
+	return end, registry
+}
+
+// onOwnersSession stands on an x509 session: the peer is an owner.
+func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) {
+	registry := deviceRegistry(string(l.cfg.Name))
+	disco.Serve(s, registry)
+	s.HandlePing()
+	pairing.AnswerPubkeys(s, l.memory.identity.DER())
+	l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
+}
+
+// onLocalSession stands on the local socket: a person who may use it owns the machine.
+func (l *life) onLocalSession(s *xmpp.Session, user string) {
+	registry := deviceRegistry(string(l.cfg.Name))
+	disco.Serve(s, registry)
+	s.HandlePing()
+	l.forLocal.Mount(s, registry, control.Actor{Local: true, LocalUser: user})
+}
+
+func deviceRegistry(name string) *disco.Registry {
+	return disco.NewRegistry(capsNode, disco.Info{
+		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: name}},
+		Features:   []string{xmpp.NSPing},
+	})
+}

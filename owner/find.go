@@ -1,0 +1,136 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xtls/jingle"
+)
+
+// findTimeout is how long a device may take to show itself.
+const findTimeout = 15 * time.Second
+
+// Find returns the full JID of the device. A full one is used as it is; on a direct link it is
+// whoever stands at the other end. Else a presence subscription goes to the bare JID, which a
+// device answers with directed presence: to its owners, and while it is in pairing mode; of several
+// resources it is the one that announces XTLS.
+func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
+	if o.direct() {
+		return o.findDirect(device)
+	}
+	if device.Resourcepart() != "" {
+		return device, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	if err := o.announce(ctx, device); err != nil {
+		return jid.JID{}, err
+	}
+	asked := make(map[string]bool)
+	for {
+		online, changed := o.presence.resources(device)
+		for _, full := range online {
+			if asked[full.String()] {
+				continue
+			}
+			asked[full.String()] = true
+			if o.isDevice(ctx, full) {
+				return full, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return jid.JID{}, notFound(device, len(asked) > 0)
+		}
+	}
+}
+
+func (o *Owner) findDirect(device jid.JID) (jid.JID, error) {
+	remote := o.session.RemoteAddr()
+	if !device.Equal(jid.JID{}) && !device.Bare().Equal(remote.Bare()) {
+		return jid.JID{}, fmt.Errorf("%w: %s answers in the place of %s", ErrNotADevice, remote, device.Bare())
+	}
+	return remote, nil
+}
+
+func notFound(device jid.JID, others bool) error {
+	if others {
+		return fmt.Errorf("%s: %w", device, ErrNotADevice)
+	}
+	return fmt.Errorf("%s: %w", device, ErrUnreachable)
+}
+
+// announce makes this client visible to the device, and asks to see it. The subscription is approved when
+// pairing is confirmed; a server ignores it once it stands.
+func (o *Owner) announce(ctx context.Context, device jid.JID) error {
+	caps, err := o.registry.Caps()
+	if err != nil {
+		return err
+	}
+	available := &xmpp.Stanza{Kind: xmpp.Presence, Payload: []*xmpp.Element{
+		xmpp.NewText(xmpp.NSClient, "priority", "-1"), // no messages, please (RFC 6121 §4.7.2.3)
+		caps.Element(),
+	}}
+	if err := o.session.Send(ctx, available); err != nil {
+		return err
+	}
+	return o.session.Send(ctx, &xmpp.Stanza{Kind: xmpp.Presence, Type: "subscribe", To: device.Bare()})
+}
+
+// isDevice reports whether the resource announces XTLS.
+func (o *Owner) isDevice(ctx context.Context, full jid.JID) bool {
+	ctx, cancel := context.WithTimeout(ctx, findTimeout/2)
+	defer cancel()
+	info, err := disco.Query(ctx, o.session, full, "")
+	var refused *xmpp.Error
+	if err != nil && !errors.As(err, &refused) {
+		o.log.Debug("asking a resource what it is", "jid", full.String(), "err", err)
+	}
+	return err == nil && info.Has(jingle.NSSecurity)
+}
+
+// watcher remembers which resources have shown themselves.
+type watcher struct {
+	mu      sync.Mutex // guards both
+	online  map[string][]jid.JID
+	changed chan struct{} // closed and replaced at each change
+}
+
+// maxResources bounds what is remembered, in all.
+const maxResources = 256
+
+func newWatcher() *watcher {
+	return &watcher{online: make(map[string][]jid.JID), changed: make(chan struct{})}
+}
+
+func (w *watcher) handle(_ context.Context, r *xmpp.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	bare := r.From.Bare().String()
+	list := slices.DeleteFunc(w.online[bare], func(j jid.JID) bool { return j.Equal(r.From) })
+	if r.Type == "" && r.From.Resourcepart() != "" && len(w.online) < maxResources && len(list) < maxResources {
+		list = append(list, r.From)
+	}
+	w.online[bare] = list
+	if len(list) == 0 {
+		delete(w.online, bare)
+	}
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// resources returns the full JIDs of device that are online, and a channel that is closed at the next change.
+func (w *watcher) resources(device jid.JID) ([]jid.JID, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.online[device.Bare().String()]), w.changed
+}

@@ -1,0 +1,32 @@
+package owner
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"xtls-agent/trust"
+)
+
+// devicesFile is the name under which the trusted devices are stored.
+const devicesFile = "devices"
+
+// Keyring is what an owner keeps: the own identity, and the devices that were paired.
+type Keyring struct {
+	Identity *trust.Identity
+	Devices  *trust.Peers
+}
+
+// LoadKeyring reads a keyring from store. The first time it makes an identity; name becomes
+// its common name.
+func LoadKeyring(store trust.Store, name string, now time.Time, rand io.Reader) (*Keyring, error) {
+	id, err := trust.LoadIdentity(store, name, now, rand)
+	if err != nil {
+		return nil, fmt.Errorf("owner: %w", err)
+	}
+	devices, err := trust.LoadPeers(store, devicesFile, trust.Devices)
+	if err != nil {
+		return nil, fmt.Errorf("owner: %w", err)
+	}
+	return &Keyring{Identity: id, Devices: devices}, nil
+}

@@ -1,0 +1,84 @@
+package owner
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xtls"
+)
+
+// capsNode identifies this program in entity capabilities (XEP-0115).
+const capsNode = "https://xtls-agent.invalid/owner"
+
+// Config is what an Owner may be given besides link and keyring.
+type Config struct {
+	Rand io.Reader    // nil: crypto/rand
+	Log  *slog.Logger // nil: silence
+}
+
+// Owner is the owner's side on one link.
+type Owner struct {
+	keys     *Keyring
+	log      *slog.Logger
+	session  *xmpp.Session
+	xtls     *xtls.Endpoint
+	registry *disco.Registry
+	presence *watcher
+	served   sync.WaitGroup
+	cancel   context.CancelFunc
+}
+
+// New takes over link and serves it until Close.
+func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := xmpp.NewSession(link, cfg.Log)
+	o := &Owner{keys: keys, log: cfg.Log, session: s, presence: newWatcher()}
+	o.registry = disco.NewRegistry(capsNode, disco.Info{
+		Identities: []disco.Identity{{Category: "client", Type: "console", Name: "xtlsctl"}},
+		Features:   append(xtls.Features(), xmpp.NSPing),
+	})
+	disco.Serve(s, o.registry)
+	s.HandlePing()
+	pairing.RefusePubkeys(s)
+	s.HandlePresence(o.presence.handle)
+	o.xtls = xtls.New(s, xtls.Config{
+		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Rand: cfg.Rand, Log: cfg.Log,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel = cancel
+	o.served.Go(func() { _ = s.Serve(ctx) })
+	return o
+}
+
+// Close ends what runs over the link, and the link.
+func (o *Owner) Close() {
+	o.xtls.Close()
+	_ = o.session.Close()
+	o.served.Wait()
+	o.cancel()
+}
+
+// Session returns the session with the server, or with the device on the LAN, for what is
+// not specific to devices.
+func (o *Owner) Session() *xmpp.Session { return o.session }
+
+// linkKind says what an address proves on this link.
+func (o *Owner) linkKind() trust.Link {
+	if o.direct() {
+		return trust.LAN
+	}
+	return trust.Server
+}
+
+// direct reports whether the device stands at the other end of the link itself.
+func (o *Owner) direct() bool { return !o.session.RemoteAddr().Equal(jid.JID{}) }

@@ -1,0 +1,96 @@
+package owner
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+)
+
+// Step is a stage of pairing, for a person to watch.
+type Step string
+
+// The steps of pairing, in order.
+const (
+	StepFind     Step = "looking for the device"
+	StepFound    Step = "the device answers"
+	StepProve    Step = "proving the PIN (TLS-SRP)"
+	StepExchange Step = "exchanging certificates"
+	StepConfirm  Step = "opening a session with the certificates (mutual TLS 1.3)"
+)
+
+// Request says whom to pair with, and how to ask the person.
+type Request struct {
+	Device jid.JID // bare or full; zero on a direct link
+	Name   string  // how the person calls the device; may be empty
+	// PIN asks for the PIN on the device's display. It is called once, when the device has agreed to
+	// pair. A PIN is never used twice.
+	PIN func(context.Context) (pairing.PIN, error)
+	// Progress hears of each step; may be nil.
+	Progress func(Step)
+	Now      func() time.Time // nil: time.Now
+}
+
+// Pairing is a pairing that has come about, with the first session on it still open.
+type Pairing struct {
+	Session *Session
+	// Code is the six digits that both programs show.
+	Code string
+}
+
+// Pair pairs with a device: it proves the PIN, exchanges certificates, and opens the first
+// session with them. Only the answer to a request over that session is success. A step that
+// failed is not tried again: a PIN is good for one try.
+func (o *Owner) Pair(ctx context.Context, r Request) (*Pairing, error) {
+	progress := r.Progress
+	if progress == nil {
+		progress = func(Step) {}
+	}
+	progress(StepFind)
+	full, err := o.Find(ctx, r.Device)
+	if err != nil {
+		return nil, err
+	}
+	progress(StepFound)
+	if err := o.enrol(ctx, full, r, progress); err != nil {
+		return nil, err
+	}
+	progress(StepConfirm)
+	s, err := o.open(ctx, full)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	code := trust.ComparisonCode(o.keys.Identity.Fingerprint(), s.device.Fingerprint)
+	return &Pairing{Session: s, Code: code}, nil
+}
+
+// enrol runs the SRP session and the exchange of certificates on it.
+func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress func(Step)) error {
+	conn, err := o.xtls.OpenSRP(ctx, full, func(ctx context.Context) (string, error) {
+		pin, err := r.PIN(ctx)
+		progress(StepProve)
+		return pin.Digits(), err
+	})
+	if err != nil {
+		return err
+	}
+	progress(StepExchange)
+	link, err := o.stream(ctx, conn)
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	if r.Now != nil {
+		now = r.Now
+	}
+	return pairing.AdoptDevice(ctx, link, o.keys.Identity.DER(), func(cert *x509.Certificate) error {
+		return o.keys.Devices.AddProvisional(trust.Record{
+			JID: full.Bare(), DER: cert.Raw, Name: r.Name, Created: now(), Link: o.linkKind(),
+		})
+	})
+}

@@ -1,0 +1,107 @@
+package owner
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/control"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/adhoc"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xmpp/stream"
+	"xtls-agent/xtls"
+)
+
+// Session is an encrypted session with a device, proven on both sides.
+type Session struct {
+	conn    *xtls.Conn
+	session *xmpp.Session
+	device  trust.Record
+	served  sync.WaitGroup
+}
+
+// Open opens an encrypted session with a paired device. address is where it is: a full JID, a
+// bare one, or, on a direct link, nothing (the zero JID).
+func (o *Owner) Open(ctx context.Context, address jid.JID) (*Session, error) {
+	if !o.direct() && len(o.keys.Devices.ByJID(address.Bare())) == 0 {
+		return nil, fmt.Errorf("%s: %w", address.Bare(), ErrNotPaired)
+	}
+	full, err := o.Find(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.keys.Devices.ByJID(full.Bare())) == 0 {
+		return nil, fmt.Errorf("%s: %w", full.Bare(), ErrNotPaired)
+	}
+	return o.open(ctx, full)
+}
+
+// open is the straight line from a full JID to a session that is proven: the device's
+// stream header has arrived, and it has answered.
+func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
+	conn, err := o.xtls.OpenX509(ctx, full)
+	if err != nil {
+		return nil, err
+	}
+	link, err := o.stream(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log)}
+	s.session.HandlePing()
+	pairing.AnswerPubkeys(s.session, o.keys.Identity.DER())
+	s.served.Go(func() { _ = s.session.Serve(context.Background()) }) // ends with Close
+	if err := s.session.Ping(ctx, jid.JID{}); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("owner: first request on the encrypted session: %w", err)
+	}
+	if s.device, _, err = o.keys.Devices.Confirm(full.Bare(), trust.Fingerprint(conn.Pin), o.linkKind()); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// stream opens the end-to-end stream (XEP-0247) on conn. Its header names both sides; one
+// that does not match is what a server does that connects the wrong two.
+func (o *Owner) stream(ctx context.Context, conn *xtls.Conn) (xmpp.Link, error) {
+	link, err := stream.Client(ctx, conn, stream.Config{Local: conn.Local.Bare(), Remote: conn.Peer.Bare(), Strict: true})
+	if err != nil {
+		_ = conn.Fail()
+		return nil, fmt.Errorf("owner: opening the encrypted stream: %w", err)
+	}
+	return link, nil
+}
+
+// Close ends the session: stream, TLS, transport, Jingle.
+func (s *Session) Close() {
+	_ = s.session.Close()
+	s.served.Wait()
+}
+
+// Device returns the record of the device.
+func (s *Session) Device() trust.Record { return s.device }
+
+// Done is closed when the session has ended.
+func (s *Session) Done() <-chan struct{} { return s.session.Done() }
+
+// Commands lists what the device offers to this owner.
+func (s *Session) Commands(ctx context.Context) ([]disco.Item, error) {
+	return adhoc.List(ctx, s.session, s.session.RemoteAddr())
+}
+
+// Call runs a command of the device to its end; fill answers its forms. An error says that
+// the command could not be run, or that its outcome is not known ([adhoc.ErrOutcomeUnknown]); what
+// the command itself reports is in the result.
+func (s *Session) Call(ctx context.Context, command string, fill adhoc.Fill) (control.Result, error) {
+	res, err := adhoc.Execute(ctx, s.session, s.session.RemoteAddr(), command, fill)
+	if err != nil {
+		return control.Result{}, err
+	}
+	return control.ParseResult(res), nil
+}
