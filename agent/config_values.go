@@ -65,6 +65,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+func (d Duration) std() time.Duration { return time.Duration(d) }
+
 // LinkKind selects the link to the server.
 type LinkKind string
 

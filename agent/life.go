@@ -179,7 +179,11 @@ func (l *life) address() jid.JID {
 	if l.cfg.XMPP != nil {
 		return l.cfg.XMPP.JID.JID
 	}
-	return lan.LocalJID(string(l.cfg.Name))
+	j, err := lan.LocalJID(string(l.cfg.Name))
+	if err != nil {
+		return localDevice
+	}
+	return j
 }
 
 // unlock lifts a lock, as a person at the device has asked. Damaged memory is mended first, and

@@ -101,7 +101,7 @@ func (forgiving) Load() (pairing.Counters, error) { return pairing.Counters{}, n
 // storedCounters is their form on disk.
 type storedCounters struct {
 	Version  int    `json:"version"`
-	Failures uint32 `json:"failures"`
+	Failures uint64 `json:"failures"`
 	Proofs   uint64 `json:"proofs"`
 }
 

@@ -53,3 +53,9 @@ func (e *LimitError) Error() string {
 
 // Unwrap makes errors.Is(e, ErrTooMany) true.
 func (e *LimitError) Unwrap() error { return ErrTooMany }
+
+// IsLater reports whether a peer that was refused may try another time: it is entitled, but no
+// window is open to it now.
+func IsLater(err error) bool {
+	return errors.Is(err, ErrNoWindow) || errors.Is(err, ErrLocked) || errors.Is(err, ErrTooMany)
+}

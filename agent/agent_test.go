@@ -1,0 +1,263 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/hw/button"
+	"xtls-agent/hw/display"
+	"xtls-agent/owner"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp/form"
+	"xtls-agent/xmpp/lan"
+	"xtls-agent/xtls"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// terminal is what the device's term: display prints to.
+type terminal struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *terminal) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+var pinOnScreen = regexp.MustCompile(`\b(\d{4} \d{4})\b`)
+
+// lastPIN waits for a PIN that is not among the old ones.
+func (t *terminal) lastPIN(tb testing.TB, old ...string) string {
+	tb.Helper()
+	for range 400 {
+		all := pinOnScreen.FindAllString(t.String(), -1)
+		if len(all) > 0 && !contains(old, all[len(all)-1]) {
+			return all[len(all)-1]
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	tb.Fatalf("no PIN on the display:\n%s", t)
+	return ""
+}
+
+func (t *terminal) waitFor(tb testing.TB, text string) {
+	tb.Helper()
+	for range 400 {
+		if strings.Contains(t.String(), text) {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	tb.Fatalf("the display never said %q:\n%s", text, t)
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// box is a device that runs on the LAN link.
+type box struct {
+	agent   *Agent
+	screen  *terminal
+	addr    string
+	runDir  string
+	buttons string // socket of the button
+	stop    func()
+}
+
+func startBox(t *testing.T, store trust.Store, config string) *box {
+	t.Helper()
+	b := &box{screen: &terminal{}, runDir: t.TempDir()}
+	b.buttons = filepath.Join(b.runDir, "button")
+	cfg, err := ParseConfig([]byte(strings.ReplaceAll(`
+name = "Test box"
+display = ["term:"]
+button = ["socket:RUN/button"]
+run_dir = "RUN"
+[lan]
+listen = "127.0.0.1:0"
+mdns = false
+`+config, "RUN", b.runDir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan struct{}, 8)
+	env := Env{
+		Log:     slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Display: display.Env{Stdout: b.screen, IsTerminal: func() bool { return true }},
+		Button:  button.Env{},
+		Ready:   func() { ready <- struct{}{} },
+	}
+	b.agent = New(cfg, store, env)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.agent.Run(ctx) }()
+	var once sync.Once
+	b.stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("agent: %v", err)
+			}
+		})
+	}
+	t.Cleanup(b.stop)
+	select {
+	case <-ready:
+	case err := <-done:
+		t.Fatalf("agent: %v", err)
+	}
+	b.addr = b.lanAddr()
+	return b
+}
+
+func (b *box) lanAddr() string {
+	b.agent.lifeMu.Lock()
+	defer b.agent.lifeMu.Unlock()
+	for _, l := range b.agent.life.links.list() {
+		if l.Name == "lan" {
+			return l.Addr
+		}
+	}
+	return ""
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	if strings.Contains(os.Getenv("XTLS_TEST_LOG"), "1") {
+		w.t.Logf("%s", p)
+	}
+	return len(p), nil
+}
+
+// phone is an owner's program.
+func newKeys(t *testing.T, name string) *owner.Keyring {
+	t.Helper()
+	keys, err := owner.LoadKeyring(trust.NewMemStore(), name, time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func dial(t *testing.T, b *box, keys *owner.Keyring, as string) *owner.Owner {
+	t.Helper()
+	link, err := lan.Dial(t.Context(), b.addr, jid.MustParse(as))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := owner.New(link, keys, owner.Config{})
+	t.Cleanup(o.Close)
+	return o
+}
+
+func pinFrom(t *testing.T, b *box, old ...string) func(context.Context) (pairing.PIN, error) {
+	return func(context.Context) (pairing.PIN, error) { return pairing.ParsePIN(b.screen.lastPIN(t, old...)) }
+}
+
+func pairOn(t *testing.T, b *box, keys *owner.Keyring, as string) *owner.Pairing {
+	t.Helper()
+	o := dial(t, b, keys, as)
+	p, err := o.Pair(t.Context(), owner.Request{PIN: pinFrom(t, b)})
+	if err != nil {
+		t.Fatalf("pairing: %v\n%s", err, b.screen)
+	}
+	return p
+}
+
+const lamp = `
+[[command]]
+name = "lamp"
+exec = ["/bin/echo", "the lamp is {state}"]
+  [[command.field]]
+  name = "state"
+  type = "list-single"
+  options = ["on", "off"]
+`
+
+func TestPairAndControlOnTheLAN(t *testing.T) {
+	b := startBox(t, trust.NewMemStore(), lamp)
+	p := pairOn(t, b, newKeys(t, "phone"), "romeo@phone")
+	defer p.Session.Close()
+	items, err := p.Session.Commands(t.Context())
+	if err != nil || len(items) != 4 {
+		t.Fatalf("commands %v, %v", items, err)
+	}
+	res, err := p.Session.Call(t.Context(), "lamp", func(f *form.Form) (form.Values, error) {
+		return form.Values{"state": {"on"}}, nil
+	})
+	if err != nil || strings.TrimSpace(res.Output) != "the lamp is on" {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	b.screen.waitFor(t, "Paired with romeo@phone.")
+	b.screen.waitFor(t, p.Code[:3]+" "+p.Code[3:])
+}
+
+func TestWrongPINThenRight(t *testing.T) {
+	b := startBox(t, trust.NewMemStore(), "")
+	keys := newKeys(t, "phone")
+	o := dial(t, b, keys, "romeo@phone")
+	first := b.screen.lastPIN(t)
+	wrong, err := pairing.ParsePIN(strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '8' {
+			return r + 1
+		}
+		return r
+	}, first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.Pair(t.Context(), owner.Request{PIN: func(context.Context) (pairing.PIN, error) { return wrong, nil }})
+	if !errors.Is(err, xtls.ErrWrongPIN) {
+		t.Fatalf("wrong PIN: %v", err)
+	}
+	p, err := o.Pair(t.Context(), owner.Request{PIN: pinFrom(t, b, first)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Session.Close()
+}
+
+func TestRestartKeepsThePairing(t *testing.T) {
+	store, keys := trust.NewMemStore(), newKeys(t, "phone")
+	b := startBox(t, store, "")
+	pairOn(t, b, keys, "romeo@phone").Session.Close()
+	b.stop()
+	again := startBox(t, store, "")
+	s, err := dial(t, again, keys, "romeo@phone").Open(t.Context(), jid.JID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if strings.Contains(again.screen.String(), "Type this PIN") {
+		t.Error("an owned device opened a window at its start")
+	}
+}
