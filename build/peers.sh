@@ -19,6 +19,7 @@ services=(prosody ejabberd epmd)
 units=(prosody.service ejabberd.service epmd.service epmd.socket)
 
 policy=/usr/sbin/policy-rc.d
+policy_before=$policy.before-xtls-agent
 backports_list=/etc/apt/sources.list.d/xtls-agent-backports.sources
 
 say() { printf 'peers: %s\n' "$*"; }
@@ -86,15 +87,16 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@
 
 # forbid_starts makes maintainer scripts start nothing until allow_starts; what stood there before comes back.
 forbid_starts() {
+    # One that is there already was left by a run that was killed: it is the real one.
+    if [ -e "$policy" ] && [ ! -e "$policy_before" ]; then mv "$policy" "$policy_before"; fi
     trap allow_starts EXIT
-    if [ -e "$policy" ]; then mv "$policy" "$policy.before-xtls-agent"; fi
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 }
 
 allow_starts() {
     rm -f "$policy"
-    if [ -e "$policy.before-xtls-agent" ]; then mv "$policy.before-xtls-agent" "$policy"; fi
+    if [ -e "$policy_before" ]; then mv "$policy_before" "$policy"; fi
 }
 
 # service_known NAME: it was on this machine before us.
