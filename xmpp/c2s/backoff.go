@@ -1,0 +1,56 @@
+package c2s
+
+import (
+	"errors"
+	"time"
+
+	"xtls-agent/xmpp"
+)
+
+const (
+	firstDelay = 2 * time.Second
+	maxDelay   = 5 * time.Minute
+	// What a person has to mend is tried again slowly: a wrong password lest the server locks the account, a conflict lest
+	// two clients throw each other out in turn.
+	firstSlowDelay = time.Minute
+	maxSlowDelay   = 30 * time.Minute
+	// clockDelay is how often a clock that was not set is looked at again.
+	clockDelay = 10 * time.Second
+	// stable is how long a connection must have lasted for its end to count as the first.
+	stable = time.Minute
+)
+
+// backoff is how long to wait before the next try: twice as long after each, up to a limit, less up to a half by
+// chance, so that the clients of a server that comes back do not all come at once.
+type backoff struct {
+	jitter func() float64 // in [0, 1)
+	tries  int
+	slow   bool
+}
+
+// next returns the wait after a connection that lasted for online and ended with err.
+func (b *backoff) next(err error, online time.Duration) time.Duration {
+	var certificate *xmpp.CertificateError
+	if errors.As(err, &certificate) && certificate.ClockUnset {
+		b.tries = 0
+		return clockDelay
+	}
+	if online >= stable && !slow(err) || slow(err) != b.slow {
+		b.tries = 0
+	}
+	b.slow = slow(err)
+	delay, limit := firstDelay, maxDelay
+	if b.slow {
+		delay, limit = firstSlowDelay, maxSlowDelay
+	}
+	for range b.tries {
+		delay = min(2*delay, limit)
+	}
+	b.tries++
+	return delay - time.Duration(b.jitter()*float64(delay)/2)
+}
+
+// slow reports whether err wants a person, so that haste is of no use.
+func slow(err error) bool {
+	return errors.Is(err, xmpp.ErrConflict) || errors.Is(err, xmpp.ErrNotAuthorized) || errors.Is(err, ErrNoMechanism)
+}

@@ -1,0 +1,102 @@
+package c2s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"xtls-agent/xmpp"
+)
+
+// Dial finds the account's server, connects and logs in. Each step has a time limit of its own. Errors that a caller can
+// tell apart: [xmpp.ErrNotAuthorized] (as *[AuthError]), *[xmpp.CertificateError], *[xmpp.UnreachableError],
+// [ErrNoMechanism], [ErrNoTLS], and stream errors, among them [xmpp.ErrConflict].
+func Dial(ctx context.Context, cfg Config) (*Link, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	tries, err := candidates(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	for _, c := range tries {
+		link, err := dialCandidate(ctx, cfg, c)
+		if err == nil {
+			return link, nil
+		}
+		cfg.Log.Debug("could not log in", "server", c.addr, "direct", c.direct, "err", err)
+		failed = worse(failed, err)
+		if isFinal(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("c2s: logging in as %s: %w", cfg.JID, failed)
+}
+
+// dialCandidate tries one place. Where the server ended the stream after an authentication with channel
+// binding, it tries once more without (ejabberd 23.01 offers one that does not verify).
+func dialCandidate(ctx context.Context, cfg Config, c candidate) (*Link, error) {
+	link, err := dialOnce(ctx, cfg, c, true)
+	if errors.Is(err, errBindingRefused) {
+		link, err = dialOnce(ctx, cfg, c, false)
+	}
+	return link, err
+}
+
+func dialOnce(ctx context.Context, cfg Config, c candidate, binding bool) (*Link, error) {
+	conn, err := connect(ctx, cfg, c.addr)
+	if err != nil {
+		return nil, err
+	}
+	n := &negotiation{cfg: cfg, conn: conn, binding: binding}
+	link, err := n.run(ctx, c.direct)
+	if err != nil {
+		_ = n.conn.Close() // the error that counts is there already
+		return nil, err
+	}
+	return link, nil
+}
+
+func connect(ctx context.Context, cfg Config, addr string) (net.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	defer cancel()
+	conn, err := cfg.Dialer.DialContext(limited, "tcp", addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &xmpp.UnreachableError{Addr: addr, Err: err}
+	}
+	return conn, nil
+}
+
+// isFinal reports whether trying another address of the same server is of no use.
+func isFinal(err error) bool {
+	return errors.Is(err, xmpp.ErrNotAuthorized) || errors.Is(err, ErrNoMechanism) || errors.Is(err, errPassword)
+}
+
+// worse keeps the error that tells more: that of a server that answered before that of one that did not, and a
+// certificate before all, since it may be somebody in between.
+func worse(a, b error) error {
+	if a == nil || rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+func rank(err error) int {
+	var certificate *xmpp.CertificateError
+	var unreachable *xmpp.UnreachableError
+	switch {
+	case isFinal(err):
+		return 3
+	case errors.As(err, &certificate):
+		return 2
+	case errors.As(err, &unreachable):
+		return 0
+	}
+	return 1
+}

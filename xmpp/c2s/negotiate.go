@@ -1,0 +1,212 @@
+package c2s
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/stream"
+)
+
+const (
+	nsTLS     = "urn:ietf:params:xml:ns:xmpp-tls"
+	nsSASL    = "urn:ietf:params:xml:ns:xmpp-sasl"
+	nsBind    = "urn:ietf:params:xml:ns:xmpp-bind"
+	nsSession = "urn:ietf:params:xml:ns:xmpp-session"
+)
+
+// ErrNoTLS is returned where the server does not encrypt.
+var ErrNoTLS = errors.New("the server offers no TLS, so nothing is sent to it: switch TLS on at the server")
+
+// negotiation takes a connection to a bound stream, step by step.
+type negotiation struct {
+	cfg     Config
+	conn    net.Conn // innermost first; replaced by TLS
+	binding bool     // whether to try SCRAM with channel binding
+
+	framer   *stream.Framer
+	tls      tls.ConnectionState
+	features *xmpp.Element // as the server last sent them
+}
+
+// run is the whole of it: TLS, authentication, binding.
+func (n *negotiation) run(ctx context.Context, direct bool) (*Link, error) {
+	if !direct {
+		if err := n.startTLS(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.handshake(ctx, direct); err != nil {
+		return nil, err
+	}
+	n.framer = stream.NewFramer(n.conn, n.cfg.Limits, 0)
+	if err := n.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.authenticate(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.framer.Restart(); err != nil {
+		return nil, err
+	}
+	if err := n.open(ctx); err != nil {
+		return nil, err
+	}
+	bound, err := n.bind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Link{framer: n.framer, local: bound, features: n.features, log: n.cfg.Log}, nil
+}
+
+// within bounds a step.
+func (n *negotiation) within(ctx context.Context, what string, step func() error) error {
+	if err := n.framer.Within(ctx, n.cfg.StepTimeout, step); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// open exchanges headers and reads the server's features.
+func (n *negotiation) open(ctx context.Context) error {
+	return n.within(ctx, "opening the stream", func() error {
+		domain := n.cfg.JID.Domain()
+		header := stream.Header{To: domain, Version: "1.0"}
+		if n.tls.HandshakeComplete {
+			header.From = n.cfg.JID // RFC 6120 §4.7.1: not before it is private
+		}
+		if err := n.framer.WriteHeader(header); err != nil {
+			return err
+		}
+		answer, err := n.framer.ReadHeader()
+		if err != nil {
+			return err
+		}
+		if !answer.From.Equal(jid.JID{}) && !answer.From.Equal(domain) {
+			return &stream.HeaderError{Attr: "from", Got: answer.From.String(), Want: domain.String()}
+		}
+		n.features, err = n.framer.ReadElement()
+		if err != nil {
+			return err
+		}
+		if !n.features.Is(xmpp.NSStream, "features") {
+			return fmt.Errorf("got <%.40s/> for features", n.features.Name.Local)
+		}
+		return nil
+	})
+}
+
+// startTLS asks for TLS. It reads no byte more than the server's consent: what is there after it was not encrypted, and
+// somebody else may have written it (RFC 6120 §5.4.3.3).
+func (n *negotiation) startTLS(ctx context.Context) error {
+	n.framer = stream.NewFramer(n.conn, n.cfg.Limits, 0)
+	if err := n.open(ctx); err != nil {
+		return err
+	}
+	if n.features.Child(nsTLS, "starttls") == nil {
+		return ErrNoTLS
+	}
+	return n.within(ctx, "asking for TLS", func() error {
+		if err := n.framer.WriteElement(xmpp.NewElement(nsTLS, "starttls")); err != nil {
+			return err
+		}
+		answer, err := n.framer.ReadElement()
+		if err != nil {
+			return err
+		}
+		if !answer.Is(nsTLS, "proceed") {
+			return ErrNoTLS
+		}
+		if extra := n.framer.Buffered(); extra > 0 {
+			return fmt.Errorf("%d bytes before TLS that the server cannot have meant: somebody may be interfering", extra)
+		}
+		return nil
+	})
+}
+
+// handshake encrypts the connection, and holds the certificate to the account's domain whatever the server is called.
+func (n *negotiation) handshake(ctx context.Context, direct bool) error {
+	host, err := n.cfg.host()
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{ServerName: host, RootCAs: n.cfg.Roots, MinVersion: tls.VersionTLS12, Time: n.cfg.Now}
+	if direct {
+		config.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
+	}
+	limited, cancel := context.WithTimeout(ctx, n.cfg.StepTimeout)
+	defer cancel()
+	conn := tls.Client(n.conn, config)
+	if err := conn.HandshakeContext(limited); err != nil {
+		return n.handshakeError(ctx, host, err)
+	}
+	n.conn, n.tls = conn, conn.ConnectionState()
+	return nil
+}
+
+func (n *negotiation) handshakeError(ctx context.Context, host string, err error) error {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &certificate):
+		return &xmpp.CertificateError{Host: host, Err: certificate.Err, ClockUnset: n.cfg.Now().Before(n.cfg.Built)}
+	}
+	return fmt.Errorf("TLS: %w", err)
+}
+
+// bind asks for a resource (RFC 6120 §7) that is random each time: so a client that is still there under an old one is
+// never thrown out, nor throws us out.
+func (n *negotiation) bind(ctx context.Context) (jid.JID, error) {
+	var bound jid.JID
+	err := n.within(ctx, "binding a resource", func() error {
+		resource := xmpp.NewText(nsBind, "resource", "xtls-"+strings.ToLower(rand.Text()[:12]))
+		answer, err := n.ask(xmpp.NewElement(nsBind, "bind", resource))
+		if err != nil {
+			return err
+		}
+		bound, err = jid.Parse(answer.Child(nsBind, "bind").Child(nsBind, "jid").Text())
+		if err != nil || bound.Resourcepart() == "" || bound.Localpart() == "" {
+			return fmt.Errorf("the server bound no full address (%v)", err)
+		}
+		// RFC 3921 wanted a session; who still does says so by leaving out <optional/>.
+		if s := n.features.Child(nsSession, "session"); s != nil && s.Child(nsSession, "optional") == nil {
+			_, err = n.ask(xmpp.NewElement(nsSession, "session"))
+		}
+		return err
+	})
+	if err == nil && !bound.Bare().Equal(n.cfg.JID) {
+		n.cfg.Log.Warn("the server calls this account by another name", "jid", n.cfg.JID.String(), "bound", bound.String())
+	}
+	return bound, err
+}
+
+// ask sends an IQ to the server and returns the answer, while nobody else reads.
+func (n *negotiation) ask(payload *xmpp.Element) (*xmpp.Stanza, error) {
+	request := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: rand.Text(), Payload: []*xmpp.Element{payload}}
+	if err := n.framer.WriteElement(request.Element()); err != nil {
+		return nil, err
+	}
+	el, err := n.framer.ReadElement()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := xmpp.ParseStanza(el)
+	if err != nil {
+		return nil, err
+	}
+	if !answer.IsResponse() || answer.ID != request.ID {
+		return nil, fmt.Errorf("got <%.40s/> for an answer", el.Name.Local)
+	}
+	return answer, answer.Err()
+}

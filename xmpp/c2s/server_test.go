@@ -1,0 +1,198 @@
+package c2s_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/internal/testpeer"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
+	"xtls-agent/xmpp/linktest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var servers = map[string]func(testing.TB, testpeer.XMPPOptions) *testpeer.XMPPServer{
+	"Prosody": testpeer.Prosody, "Ejabberd": testpeer.Ejabberd,
+}
+
+// account makes an account on a real server, and the configuration that logs in to it.
+func account(t *testing.T, s *testpeer.XMPPServer, user string) c2s.Config {
+	t.Helper()
+	addr, password := s.Account(t, user)
+	return c2s.Config{
+		JID: jid.MustParse(addr), Password: func() (string, error) { return password, nil },
+		Server: s.Addr, Roots: s.Roots,
+	}
+}
+
+func dial(t *testing.T, cfg c2s.Config) *c2s.Link {
+	t.Helper()
+	l, err := c2s.Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func TestRealServers(t *testing.T) {
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, testpeer.XMPPOptions{})
+			alice, bob := account(t, s, "alice"), account(t, s, "bob")
+			t.Run("Link", func(t *testing.T) { runSuite(t, s, alice, bob) })
+			t.Run("Ways", func(t *testing.T) { testWays(t, s, alice) })
+			t.Run("WrongPassword", func(t *testing.T) { testWrongPassword(t, alice) })
+			t.Run("Passwords", func(t *testing.T) { testPasswords(t, s, alice) })
+			t.Run("Resource", func(t *testing.T) { testResource(t, alice) })
+			t.Run("Supervisor", func(t *testing.T) { testSupervisor(t, s, alice) })
+		})
+	}
+}
+
+func runSuite(t *testing.T, s *testpeer.XMPPServer, alice, bob c2s.Config) {
+	linktest.Run(t, func(t *testing.T) linktest.Ends {
+		relay := testpeer.NewRelay(t, s.Addr)
+		relayed := alice
+		relayed.Server = relay.Addr
+		return linktest.Ends{A: dial(t, relayed), B: dial(t, bob), Cut: relay.Cut}
+	}, linktest.Caps{Server: true, NoEnd: true})
+}
+
+// Direct TLS and STARTTLS, said or found out.
+func testWays(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
+	for _, c := range []struct {
+		mode   c2s.Mode
+		server string
+	}{
+		{c2s.Auto, s.Addr}, {c2s.Auto, s.DirectAddr}, {c2s.StartTLS, s.Addr}, {c2s.DirectTLS, s.DirectAddr},
+	} {
+		cfg.Mode, cfg.Server = c.mode, c.server
+		start := time.Now()
+		dial(t, cfg)
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%+v took %v", c, d)
+		}
+	}
+	for _, c := range []struct {
+		mode   c2s.Mode
+		server string
+	}{{c2s.DirectTLS, s.Addr}, {c2s.StartTLS, s.DirectAddr}} {
+		cfg.Mode, cfg.Server, cfg.StepTimeout = c.mode, c.server, 3*time.Second
+		if _, err := c2s.Dial(t.Context(), cfg); err == nil {
+			t.Errorf("%+v: logged in the wrong way", c)
+		}
+	}
+}
+
+func testWrongPassword(t *testing.T, cfg c2s.Config) {
+	cfg.Password = func() (string, error) { return "wrong", nil }
+	_, err := c2s.Dial(t.Context(), cfg)
+	wantIs(t, err, xmpp.ErrNotAuthorized)
+	cfg.JID = jid.MustParse("nobody@" + cfg.JID.Domainpart())
+	_, err = c2s.Dial(t.Context(), cfg)
+	wantIs(t, err, xmpp.ErrNotAuthorized)
+}
+
+// SASLprep makes one of what keyboards write differently.
+func testPasswords(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
+	t.Log(cfg.JID) // the account itself is not changed
+}
+
+// The resource is random at each bind, so that two links of one account live side by side.
+func testResource(t *testing.T, cfg c2s.Config) {
+	a, b := dial(t, cfg), dial(t, cfg)
+	if a.LocalAddr().Equal(b.LocalAddr()) || a.LocalAddr().Resourcepart() == "" {
+		t.Errorf("bound %v and %v", a.LocalAddr(), b.LocalAddr())
+	}
+}
+
+// A connection that is cut, one that goes silent, and a server that restarts: each time the account is back.
+func testSupervisor(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
+	relay := testpeer.NewRelay(t, s.Addr)
+	cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.StartTLS, 2*time.Second
+	states := make(chan c2s.State, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	keep := c2s.Supervisor{
+		Dial:         func(ctx context.Context) (xmpp.Link, error) { return dialLink(ctx, cfg) },
+		Report:       func(s c2s.State) { states <- s },
+		PingInterval: 200 * time.Millisecond, PingTimeout: 2 * time.Second,
+		Jitter: func() float64 { return 0.99 },
+	}
+	go func() { done <- keep.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	waitFor(t, states, c2s.Online)
+	relay.Cut()
+	waitFor(t, states, c2s.Waiting)
+	waitFor(t, states, c2s.Online)
+	relay.Freeze()
+	if st := waitFor(t, states, c2s.Waiting); st.Err == nil {
+		t.Error("no reason for a dead connection")
+	} else {
+		wantIs(t, st.Err, c2s.ErrDead)
+	}
+	relay.Thaw()
+	waitFor(t, states, c2s.Online)
+	s.Stop(t)
+	waitFor(t, states, c2s.Waiting)
+	s.Start(t)
+	waitFor(t, states, c2s.Online)
+}
+
+func dialLink(ctx context.Context, cfg c2s.Config) (xmpp.Link, error) {
+	l, err := c2s.Dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func waitFor(t *testing.T, states <-chan c2s.State, p c2s.Phase) c2s.State {
+	t.Helper()
+	deadline := time.After(40 * time.Second)
+	for {
+		select {
+		case st := <-states:
+			if st.Phase == p {
+				return st
+			}
+		case <-deadline:
+			t.Fatalf("never %v", p)
+		}
+	}
+}
+
+// The certificate is held to the account's domain, whatever the server is called, and there is no way around it.
+func TestCertificate(t *testing.T) {
+	authority := testpeer.NewAuthority(t)
+	now := time.Now()
+	for name, c := range map[string]struct {
+		cert  *testpeer.Certificate
+		clock time.Time
+		unset bool
+	}{
+		"another name":         {authority.Issue(t, testpeer.Validity{}, "other.test", "localhost"), now, false},
+		"another CA":           {testpeer.NewAuthority(t).Issue(t, testpeer.Validity{}, "home.test"), now, false},
+		"expired":              {authority.Issue(t, testpeer.Validity{From: now.Add(-2 * time.Hour), Until: now.Add(-time.Hour)}, "home.test"), now, false},
+		"the clock is in 1970": {authority.Issue(t, testpeer.Validity{}, "home.test"), time.Unix(100, 0), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fakeServer(t, c.cert.TLS, func(*fake) { t.Error("the client went on") })
+			cfg := fakeConfig(s, authority.Pool)
+			cfg.Now = func() time.Time { return c.clock }
+			_, err := c2s.Dial(t.Context(), cfg)
+			certificate := wantAs[*xmpp.CertificateError](t, err)
+			if certificate != nil && (certificate.Host != "home.test" || certificate.ClockUnset != c.unset) {
+				t.Errorf("%+v", certificate)
+			}
+		})
+	}
+}

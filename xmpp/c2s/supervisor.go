@@ -1,0 +1,177 @@
+package c2s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+)
+
+// ErrDead is why a connection ended on which nothing came back.
+var ErrDead = errors.New("the server has stopped answering")
+
+// errEnded is why a connection ended that the server closed in order.
+var errEnded = errors.New("the server closed the connection")
+
+// Phase is what a [Supervisor] is doing.
+type Phase int
+
+const (
+	Connecting Phase = iota
+	Online
+	Waiting // until the next try
+	Stopped
+)
+
+func (p Phase) String() string {
+	return [...]string{"connecting", "online", "waiting", "stopped"}[p]
+}
+
+// State is what a display or a status command says about the account.
+type State struct {
+	Phase Phase
+	Addr  jid.JID   // the bound address; while Online
+	Err   error     // why the last connection ended or did not come about; while Waiting
+	Until time.Time // of the next try; while Waiting
+}
+
+// Supervisor keeps an account online: it connects, finds out when a connection is dead, and connects again, for ever and without
+// haste. Dial is needed; other zero fields mean the defaults.
+type Supervisor struct {
+	// Dial makes a connection. It must heed its context.
+	Dial func(ctx context.Context) (xmpp.Link, error)
+	// Mount puts the handlers on a new session, before anything is read from it.
+	Mount func(s *xmpp.Session)
+	// Online runs beside each session, from presence to what else is to be done; its context ends with the session. A
+	// nil return leaves the session up, an error ends it.
+	Online func(ctx context.Context, s *xmpp.Session) error
+	// Report is told of each change, in order. It must not block.
+	Report func(State)
+
+	Log          *slog.Logger
+	PingInterval time.Duration // between signs of life that are asked of the server; default 1 min
+	PingTimeout  time.Duration // for the answer; default 30 s
+	Jitter       func() float64
+}
+
+// Run keeps the account online until ctx ends, and returns its cause.
+func (s Supervisor) Run(ctx context.Context) error {
+	s = s.withDefaults()
+	defer s.Report(State{Phase: Stopped})
+	wait := backoff{jitter: s.Jitter}
+	for {
+		s.Report(State{Phase: Connecting})
+		start := time.Now()
+		online, err := s.once(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !online {
+			start = time.Now()
+		}
+		delay := wait.next(err, time.Since(start))
+		s.say(err, delay)
+		s.Report(State{Phase: Waiting, Err: err, Until: time.Now().Add(delay)})
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s Supervisor) withDefaults() Supervisor {
+	if s.Mount == nil {
+		s.Mount = func(*xmpp.Session) {}
+	}
+	if s.Online == nil {
+		s.Online = func(context.Context, *xmpp.Session) error { return nil }
+	}
+	if s.Report == nil {
+		s.Report = func(State) {}
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.PingInterval <= 0 {
+		s.PingInterval = time.Minute
+	}
+	if s.PingTimeout <= 0 {
+		s.PingTimeout = 30 * time.Second
+	}
+	if s.Jitter == nil {
+		s.Jitter = rand.Float64
+	}
+	return s
+}
+
+// say is loud where a person has to do something.
+func (s Supervisor) say(err error, delay time.Duration) {
+	level := slog.LevelInfo
+	if slow(err) {
+		level = slog.LevelError
+	}
+	s.Log.Log(context.Background(), level, "not connected", "err", err, "retry", delay.Round(time.Second))
+}
+
+// once makes one connection and stays with it to its end. It reports whether there was one.
+func (s Supervisor) once(ctx context.Context) (online bool, err error) {
+	link, err := s.Dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	session := xmpp.NewSession(link, s.Log)
+	s.Mount(session)
+	s.Report(State{Phase: Online, Addr: link.LocalAddr()})
+
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if err := s.Online(ctx, session); err != nil {
+			end(err)
+		}
+	})
+	beside.Go(func() {
+		if err := s.ping(ctx, session); err != nil {
+			end(err)
+		}
+	})
+	err = session.Serve(ctx)
+	cause := context.Cause(ctx) // before end, which sets one
+	end(errEnded)
+	beside.Wait()
+	switch {
+	case cause != nil: // ended here: Online, a ping or the caller
+		return true, cause
+	case err == nil:
+		return true, errEnded
+	}
+	return true, err
+}
+
+// ping asks the server for a sign of life now and then, until ctx ends (nil) or none comes.
+func (s Supervisor) ping(ctx context.Context, session *xmpp.Session) error {
+	tick := time.NewTicker(s.PingInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		limited, cancel := context.WithTimeout(ctx, s.PingTimeout)
+		err := session.Ping(limited, session.LocalAddr().Domain())
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: no answer to a ping within %v", ErrDead, s.PingTimeout)
+		}
+	}
+}
