@@ -82,6 +82,10 @@ var errSessionEnded = errors.New("xtls: the session ended")
 
 // failure is what a peer is told: <security-error/> and nothing more where security is at stake.
 func failure(err error) jingle.Reason {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.reason
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return jingle.Reason{Condition: jingle.Cancel}
 	}

@@ -44,7 +44,7 @@ type responding struct {
 func (e *Endpoint) respond(ctx context.Context, js *jingle.Session) (*Conn, error) {
 	r := &responding{e: e, js: js, chosen: newChoice()}
 	if err := r.judge(); err != nil {
-		js.Terminate(reasonFor(err))
+		js.Terminate(failure(err))
 		return nil, err
 	}
 	c, err := r.accept(ctx)
@@ -64,14 +64,6 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
-
-func reasonFor(err error) jingle.Reason {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r.reason
-	}
-	return jingle.Reason{Condition: jingle.SecurityError}
-}
 
 // judge decides from the offer alone which methods the peer gets.
 func (r *responding) judge() error {
@@ -263,8 +255,8 @@ func (r *responding) x509(ctx context.Context, conn net.Conn) (*Conn, error) {
 
 func (r *responding) srp(ctx context.Context, conn net.Conn) (*Conn, error) {
 	attempt, err := r.e.cfg.Gate.Start(r.js.Peer())
-	if err != nil {
-		return nil, err
+	if err != nil { // the window closed, or filled up, while a person typed
+		return nil, &refusal{decline(admission(err)), err}
 	}
 	c, err := srpServer(ctx, conn, r.js.Peer(), attempt, r.e.cfg.Rand)
 	if err != nil {
