@@ -273,8 +273,11 @@ func acceptOne(ctx context.Context, l net.Listener, config *tlssrp.Config, serve
 	defer raw.Close()
 	var out outcome
 	counting := *config
-	counting.ProofReceived = func(_ context.Context, ok bool) error {
+	counting.ProofReceived = func(ctx context.Context, ok bool) error {
 		out.proofs = append(out.proofs, ok)
+		if config.ProofReceived != nil {
+			return config.ProofReceived(ctx, ok)
+		}
 		return nil
 	}
 	recorded := &recordingConn{Conn: raw}
