@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"time"
 
 	"mellium.im/xmpp/jid"
 
@@ -102,9 +104,9 @@ func (e *Endpoint) offer(tr ibb.Transport, m Method) jingle.Content {
 }
 
 func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb.Transport, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
-	ctx, stop := untilEnded(ctx, js)
+	live, stop := untilEnded(ctx, js, 0)
 	defer stop()
-	accepted, err := js.Accepted(ctx)
+	accepted, err := js.Accepted(live)
 	if err != nil {
 		return nil, ended(err)
 	}
@@ -112,36 +114,59 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err != nil {
 		return nil, err
 	}
-	if err := ready(ctx); err != nil {
-		return nil, cause(ctx, err)
+	if err := ready(live); err != nil {
+		return nil, cause(live, err)
 	}
-	if err := js.SendSecurityInfo(ctx, security(nil, m)); err != nil {
-		return nil, cause(ctx, err)
+	if err := js.SendSecurityInfo(live, security(nil, m)); err != nil {
+		return nil, cause(live, err)
 	}
-	raw, err := e.ibb.Open(ctx, js.Peer(), tr.SID, tr.BlockSize)
+	raw, err := e.ibb.Open(live, js.Peer(), tr.SID, tr.BlockSize)
 	if err != nil {
-		return nil, cause(ctx, fmt.Errorf("xtls: opening the transport: %w", err))
+		return nil, cause(live, fmt.Errorf("xtls: opening the transport: %w", err))
 	}
-	watched, hsCtx, stopWatch := watch(ctx, raw)
-	defer stopWatch()
-	c, err := hs(hsCtx, watched, answer)
-	if err != nil {
-		_ = raw.Close()
-		return nil, cause(hsCtx, err)
-	}
-	return c, nil
+	return e.secure(ctx, js, raw, answer, hs)
 }
 
-// untilEnded returns a context that ends with the Jingle session too.
-func untilEnded(ctx context.Context, js *jingle.Session) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
+// secure runs the handshake. A peer that ends the session says in TLS why, just before: that
+// is still read.
+func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw net.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
+	ctx, stop := untilEnded(ctx, js, lingerTimeout)
+	defer stop()
+	watched, ctx, stopWatch := watch(ctx, raw)
+	defer stopWatch()
+	c, err := hs(ctx, watched, answer)
+	if err == nil {
+		return c, nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // its reason follows
 		select {
 		case <-js.Done():
-			cancel(errSessionEnded)
-		case <-done:
+			err = fmt.Errorf("%w: %w", errSessionEnded, err)
+		case <-time.After(lingerTimeout):
 		}
+	}
+	_ = raw.Close()
+	return nil, cause(ctx, err)
+}
+
+// untilEnded returns a context that ends with the Jingle session too, after a delay.
+func untilEnded(ctx context.Context, js *jingle.Session, delay time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() { // ends with stop
+		select {
+		case <-js.Done():
+		case <-done:
+			return
+		}
+		if delay > 0 {
+			select {
+			case <-time.After(delay):
+			case <-done:
+				return
+			}
+		}
+		cancel(errSessionEnded)
 	}()
 	return ctx, func() { close(done); cancel(nil) }
 }

@@ -16,7 +16,7 @@ import (
 // incoming takes a session that a peer offers. It runs on the link's read goroutine.
 func (e *Endpoint) incoming(js *jingle.Session) {
 	e.running.Go(func() {
-		ctx, stop := untilEnded(context.Background(), js)
+		ctx, stop := untilEnded(context.Background(), js, 0)
 		defer stop()
 		c, err := e.respond(ctx, js)
 		if err != nil {
@@ -132,7 +132,7 @@ func (r *responding) accept(ctx context.Context) (*Conn, error) {
 	}
 	c, err := r.secure(ctx, setup, raw)
 	if err != nil {
-		raw.Abort(err)
+		_ = raw.Close() // what TLS had to say leaves first
 		return nil, err
 	}
 	return c, nil
