@@ -114,6 +114,8 @@ type GnuTLSCliOptions struct {
 	User     string
 	Password string
 	Priority string // GnuTLSOnlySRP if empty
+
+	Rehandshake bool // renegotiate as soon as the handshake is complete
 }
 
 // GnuTLSCli connects gnutls-cli to addr. What is written to its Stdin reaches the server, and what the server sends
@@ -127,11 +129,15 @@ func GnuTLSCli(t testing.TB, addr string, opts GnuTLSCliOptions) *Process {
 			t.Logf("gnutls-cli logged:\n%s", said)
 		}
 	})
-	return Start(t, Spec{Path: "gnutls-cli", Args: []string{
+	args := []string{
 		"-p", portOf(t, addr), "127.0.0.1", "--insecure", "--disable-sni", "--logfile", log,
 		"--priority", orDefault(opts.Priority, GnuTLSOnlySRP),
 		"--srpusername", opts.User, "--srppasswd", opts.Password,
-	}})
+	}
+	if opts.Rehandshake {
+		args = append(args, "--rehandshake")
+	}
+	return Start(t, Spec{Path: "gnutls-cli", Args: args})
 }
 
 func orDefault(s, fallback string) string {
