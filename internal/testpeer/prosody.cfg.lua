@@ -24,9 +24,10 @@ storage            = "internal"
 
 modules_enabled = {
   "roster"; "saslauth"; "tls"; "disco"; "pep"; "ping"; "smacks"; "carbons"; "csi"; "private"; "time"; "version";
-  "sasl2"; "sasl2_bind2"; "sasl2_fast"; "sasl2_sm"; {{if .StockLimits}}"limits";{{end}}
+  "sasl2"; "sasl2_bind2"; "sasl2_fast"; "sasl2_sm"; "adhoc"; "admin_adhoc"; {{if .StockLimits}}"limits";{{end}}
 }
 modules_disabled = { "s2s" }
+admins = { "admin@{{.Domain}}" } -- may run commands: a peer for xmpp/adhoc
 {{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
 smacks_hibernation_time = 300
 pep_max_items = 256

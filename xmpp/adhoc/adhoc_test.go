@@ -429,3 +429,30 @@ func TestClientIsNotLedOn(t *testing.T) {
 		}
 	}
 }
+
+// Whoever closes the server can rely on nothing running any more.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended bool
+		command := adhoc.Command{Node: "c", Run: func(ctx context.Context, _ form.Values) (adhoc.Result, error) {
+			<-ctx.Done()
+			time.Sleep(time.Minute) // tidying up
+			ended = true
+			return adhoc.Result{}, nil
+		}}
+		sv := adhoc.NewServer(adhoc.Config{})
+		a := connect(t, func(s *xmpp.Session) {
+			sv.Mount(s, disco.NewRegistry("urn:test", disco.Info{}), func() []adhoc.Command { return []adhoc.Command{command} })
+		})
+		call, err := a.Go(t.Context(), xmpp.Set, box, xmpp.NewElement(adhoc.NS, "command").With("node", "c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer call.Cancel()
+		synctest.Wait()
+		sv.Close()
+		if !ended {
+			t.Error("Close returned while a command ran")
+		}
+	})
+}
