@@ -175,3 +175,27 @@ func TestServerCountsBeforeItAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestCurlAsItComes: curl with nothing but a name and a password, which by itself offers TLS 1.3 first, and our server
+// as it comes.
+func TestCurlAsItComes(t *testing.T) {
+	t.Parallel()
+	verifier, err := tlssrp.NewVerifier(nil, nil, user, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tlssrp.Config{
+		GetVerifier: func(context.Context, *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) { return verifier, nil },
+	}
+	for _, secret := range []string{password, wrongPassword} {
+		addr, ended := serveOnce(t, config, func(conn *tlssrp.Conn) error { return echoHTTP(conn, []int{0}) })
+		curl := testpeer.Curl(t, addr, testpeer.CurlOptions{User: user, Password: secret, TLS13: true})
+		code, out := exitCode(t, curl), <-ended
+		checkOffersOthers(t, out.hello, tls.VersionTLS13)
+		if secret == password {
+			out.wantSuccess(t, code == 0, row{suites[0], 3072})
+			continue
+		}
+		out.wantError(t, code != testpeer.CurlTLSFailed, tlssrp.ErrBadPassword)
+	}
+}
