@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"xtls-agent/control"
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/trust"
@@ -24,8 +25,12 @@ type Env struct {
 	Button  button.Env
 	// Ready is called once the device can be reached or is trying to be; may be nil.
 	Ready func()
+	// Listening is told where the LAN link listens, "host:port"; may be nil.
+	Listening func(addr string)
 	// Version is the program's, for status.
 	Version string
+	// Commands are offered besides the configured ones.
+	Commands []control.Command
 }
 
 func (e Env) withDefaults() Env {
@@ -40,6 +45,9 @@ func (e Env) withDefaults() Env {
 	}
 	if e.Ready == nil {
 		e.Ready = func() {}
+	}
+	if e.Listening == nil {
+		e.Listening = func(string) {}
 	}
 	return e
 }

@@ -27,6 +27,7 @@ func (l *life) serveLAN(ctx context.Context) error {
 	}
 	l.links.set("lan", listener.Addr().String(), "listening")
 	l.log.Info("listening on the LAN", "addr", listener.Addr().String())
+	l.env.Listening(listener.Addr().String())
 	l.env.Ready()
 	var serving sync.WaitGroup
 	defer serving.Wait()

@@ -117,6 +117,7 @@ func (l *life) newCommands() error {
 	if err != nil {
 		return err
 	}
+	configured = append(configured, l.env.Commands...)
 	builtin := []control.Command{control.StatusCommand(l), control.PairCommand(l), control.OwnersCommand(l)}
 	l.forOwners, l.forLocal = control.NewRegistry(l.log), control.NewRegistry(l.log)
 	return errors.Join(

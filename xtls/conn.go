@@ -29,12 +29,20 @@ type Conn struct {
 }
 
 // newConn ties a TLS connection to its Jingle session: when the peer ends that, what has
-// arrived may still be read for a moment, then the connection is closed.
+// arrived may still be read for a moment, then the connection is closed. When the attempt at the PIN
+// is over, it is closed at once.
 func newConn(c *Conn) *Conn {
 	c.closed = make(chan struct{})
-	go func() {
+	var over <-chan struct{}
+	if c.Attempt != nil {
+		over = c.Attempt.Done()
+	}
+	go func() { // ends with Close
 		select {
 		case <-c.closed:
+			return
+		case <-over:
+			_ = c.Close()
 			return
 		case <-c.session.Done():
 		}
@@ -60,9 +68,6 @@ func (c *Conn) end(condition string) error {
 		close(c.closed)
 		err = c.Conn.Close() // sends close_notify, and closes the bytestream beneath
 		c.session.Terminate(jingle.Reason{Condition: condition})
-		if c.Attempt != nil {
-			c.Attempt.End()
-		}
 	})
 	return err
 }

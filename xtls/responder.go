@@ -24,6 +24,9 @@ func (e *Endpoint) incoming(js *jingle.Session) {
 			return
 		}
 		defer c.Close()
+		if c.Attempt != nil {
+			defer c.Attempt.End()
+		}
 		e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method))
 		e.cfg.Serve(ctx, c)
 	})

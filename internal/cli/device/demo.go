@@ -1,0 +1,314 @@
+package device
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/agent"
+	"xtls-agent/control"
+	"xtls-agent/hw/button"
+	"xtls-agent/hw/display"
+	"xtls-agent/owner"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp/form"
+	"xtls-agent/xmpp/lan"
+	"xtls-agent/xtls"
+)
+
+// demoTimeout bounds a demo that nobody sits at.
+const demoTimeout = 2 * time.Minute
+
+func demoCommand(std Streams) *cobra.Command {
+	var auto bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show a device and its owner pair, in one process, without a server",
+		Long: `demo runs a device and its owner in one process, joined by the LAN link on loopback.
+Nothing between the two is faked: the device prints what its display shows, you are the owner.
+
+Type the PIN that the device shows. Enter on an empty line presses the device's button.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			auto = auto || !isTerminal(std.In)
+			return runDemo(cmd.Context(), std, auto)
+		},
+	}
+	c.Flags().BoolVar(&auto, "auto", false, "answer the prompts from what the display shows; also if stdin is no terminal")
+	return c
+}
+
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// demo is one run: a device, and an owner at a prompt.
+type demo struct {
+	out    *lockedWriter
+	lines  <-chan string // what the owner types; closed at the end of input
+	press  func()        // presses the device's button
+	owner  *owner.Owner
+	prompt chan<- struct{} // tells the robot that it is asked; nil without one
+}
+
+func runDemo(ctx context.Context, std Streams, auto bool) error {
+	d := &demo{out: &lockedWriter{w: std.Out}}
+	input, screen := std.In, io.Writer(d.out)
+	if auto {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, demoTimeout)
+		defer cancel()
+		r := newRobot(d.out)
+		defer r.close()
+		input, screen, d.prompt = r.typed, r, r.asked
+	}
+	d.lines = readLines(ctx, input)
+	stop, addr, err := d.startDevice(ctx, screen)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := d.connect(ctx, addr); err != nil {
+		return err
+	}
+	defer d.owner.Close()
+	if err := d.play(ctx); err != nil {
+		return err
+	}
+	d.out.printf("demo: ok\n")
+	return nil
+}
+
+// startDevice runs an agent with a memory of its own and a lamp to switch.
+func (d *demo) startDevice(ctx context.Context, screen io.Writer) (stop func(), addr string, err error) {
+	cfg, err := agent.ParseConfig([]byte(demoConfig))
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := os.MkdirTemp("", "xtls-agent-demo-")
+	if err != nil {
+		return nil, "", err
+	}
+	cfg.RunDir = dir
+	keys, pressing := io.Pipe()
+	d.press = func() { _, _ = io.WriteString(pressing, "\n") }
+	ready := make(chan string, 1)
+	a := agent.New(cfg, trust.NewMemStore(), agent.Env{
+		Display:  display.Env{Stdout: screen, IsTerminal: func() bool { return true }},
+		Button:   button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
+		Commands: []control.Command{d.lamp()},
+		Listening: func(addr string) {
+			select {
+			case ready <- addr:
+			default:
+			}
+		},
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stop = func() {
+		cancel()
+		_ = pressing.Close()
+		<-done
+		_ = os.RemoveAll(dir)
+	}
+	select {
+	case addr = <-ready:
+		return stop, addr, nil
+	case err := <-done:
+		cancel()
+		_ = os.RemoveAll(dir)
+		return nil, "", err
+	}
+}
+
+const demoConfig = `
+name = "Living-room box"
+display = ["term:"]
+button = ["key:"]
+[lan]
+listen = "127.0.0.1:0"
+mdns = false
+`
+
+// lamp is the command that the demo's device offers.
+func (d *demo) lamp() control.Command {
+	return control.Command{
+		Name: "lamp", Title: "Lamp",
+		Fields: []form.Field{{
+			Var: "state", Type: form.ListSingle, Required: true, Label: "State",
+			Options: []form.Option{{Value: "on"}, {Value: "off"}},
+		}},
+		Run: func(_ context.Context, c control.Call) (control.Result, error) {
+			bulb := map[string]string{"on": "(*)", "off": "( )"}[c.Values.Get("state")]
+			d.out.printf("device  %s the lamp is %s\n", bulb, c.Values.Get("state"))
+			return control.Result{Output: "the lamp is " + c.Values.Get("state")}, nil
+		},
+	}
+}
+
+func (d *demo) connect(ctx context.Context, addr string) error {
+	keys, err := owner.LoadKeyring(trust.NewMemStore(), "demo owner", time.Now(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	local, err := lan.LocalJID("owner")
+	if err != nil {
+		return err
+	}
+	link, err := lan.Dial(ctx, addr, local)
+	if err != nil {
+		return err
+	}
+	d.owner = owner.New(link, keys, owner.Config{Log: slog.New(slog.DiscardHandler)})
+	d.say("connected to lan:%s", addr)
+	return nil
+}
+
+// play is the owner's part, from the PIN to the lamp.
+func (d *demo) play(ctx context.Context) error {
+	p, err := d.pair(ctx)
+	if err != nil {
+		return err
+	}
+	p.Session.Close()
+	d.say("paired. Both sides show %s %s, for those who want to compare.", p.Code[:3], p.Code[3:])
+	d.say("second session: no PIN, both sides show their certificates")
+	s, err := d.owner.Open(ctx, jid.JID{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	d.say("open: %s, certificates pinned on both sides", s.Security())
+	items, err := s.Commands(ctx)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		d.say("  command %-8s %s", item.Node, item.Name)
+	}
+	for _, state := range []string{"on", "off"} {
+		d.say("lamp state=%s", state)
+		res, err := s.Call(ctx, "lamp", func(*form.Form) (form.Values, error) { return form.Values{"state": {state}}, nil })
+		if err != nil {
+			return err
+		}
+		d.say("the device answers: %s", strings.TrimSpace(res.Output))
+	}
+	return nil
+}
+
+// pair tries until the PIN is right, as a person would.
+func (d *demo) pair(ctx context.Context) (*owner.Pairing, error) {
+	for {
+		p, err := d.owner.Pair(ctx, owner.Request{
+			PIN:      d.askPIN,
+			Progress: func(s owner.Step) { d.say("%s", s) },
+		})
+		switch {
+		case err == nil:
+			return p, nil
+		case errors.Is(err, xtls.ErrWrongPIN):
+			d.say("wrong PIN: look at the display for the new PIN")
+		case errors.Is(err, xtls.ErrNotPairing):
+			d.say("the device is not in pairing mode: press its button (Enter)")
+			if _, err := d.line(ctx); err != nil {
+				return nil, err
+			}
+			d.press()
+			time.Sleep(100 * time.Millisecond) // the display comes first
+		default:
+			return nil, err
+		}
+	}
+}
+
+// askPIN reads the owner's prompt. An empty line presses the device's button.
+func (d *demo) askPIN(ctx context.Context) (pairing.PIN, error) {
+	for {
+		d.out.printf("owner   PIN on the display (or Enter to press the button): ")
+		text, err := d.line(ctx)
+		if err != nil {
+			return pairing.PIN{}, err
+		}
+		if strings.TrimSpace(text) == "" {
+			d.press()
+			continue
+		}
+		pin, err := pairing.ParsePIN(text)
+		if err == nil {
+			return pin, nil
+		}
+		d.say("%v", err)
+	}
+}
+
+// line waits for a line of the owner's.
+func (d *demo) line(ctx context.Context) (string, error) {
+	if d.prompt != nil {
+		select {
+		case d.prompt <- struct{}{}:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	select {
+	case text, ok := <-d.lines:
+		if !ok {
+			return "", errors.New("the input ended before the pairing did")
+		}
+		return text, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (d *demo) say(format string, args ...any) {
+	d.out.printf("owner   "+format+"\n", args...)
+}
+
+// readLines reads in the background, since a read of a terminal cannot be interrupted: the goroutine ends
+// with the input, or with the process.
+func readLines(ctx context.Context, r io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for sc := bufio.NewScanner(r); sc.Scan(); {
+			select {
+			case lines <- sc.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// lockedWriter keeps the lines of device and owner apart.
+type lockedWriter struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func (l *lockedWriter) printf(format string, args ...any) { fmt.Fprintf(l, format, args...) }
