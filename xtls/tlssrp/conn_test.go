@@ -480,3 +480,38 @@ func TestAlertErrorsNameTheSender(t *testing.T) {
 		t.Errorf("%v, %v", remote, AlertError(200))
 	}
 }
+
+func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {
+	client, server := connected(t)
+	if _, err := server.NetConn().Write(rawRecordBytes(recordApplicationData, 0x0301, make([]byte, 52))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertProtocolVersion) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// RFC 5246 §6.2.1: only application data may come in empty records.
+func TestEmptyRecordsOfOtherTypesAreRefused(t *testing.T) {
+	for _, typ := range []recordType{recordHandshake, recordAlert, recordChangeCipherSpec} {
+		client, server := connected(t)
+		inject(t, server, typ, nil)
+		if err := client.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, AlertUnexpectedMessage) || !strings.Contains(err.Error(), "empty") {
+			t.Errorf("type %d: %v", typ, err)
+		}
+	}
+}
+
+// RFC 5054 §2.5.1.2: an SRP suite without a name is refused before anybody is asked about the name.
+func TestNobodyIsAskedAboutAnEmptyName(t *testing.T) {
+	config := serverConfig(nil)
+	config.GetVerifier = func(context.Context, *ClientHelloInfo) (*Verifier, error) {
+		t.Error("GetVerifier was called")
+		return nil, ErrUnknownUser
+	}
+	nameless := changeClientHello(t, func(m *clientHelloMessage) { m.username = "" })
+	checkAlert(t, play(t, serverOf(config), clientOf(smallClientConfig()), nameless), AlertUnknownPSKIdentity)
+}

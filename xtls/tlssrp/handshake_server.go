@@ -197,9 +197,6 @@ func (hs *serverHandshakeState) readProof(ctx context.Context) error {
 		return err
 	}
 	verdict := hs.readFinished()
-	if verdict == nil && hs.fake {
-		verdict = alertf(AlertBadRecordMAC, "%w: %w", ErrBadPassword, ErrUnknownUser) // nobody knows a fake V; should somebody guess it, still no
-	}
 	if verdict != nil && !hs.guessed(verdict) {
 		return verdict
 	}
