@@ -2,10 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -171,6 +173,43 @@ func checkCommands(commands []Command) error {
 		seen[cmd.Name] = true
 	}
 	return nil
+}
+
+// Socket returns the path of the local socket.
+func (c *Config) Socket() string { return filepath.Join(c.RunDir, socketName) }
+
+// CheckFiles checks the files that the configuration names.
+func (c *Config) CheckFiles() error {
+	if c.XMPP != nil {
+		if _, err := c.XMPP.Password(); err != nil {
+			return err
+		}
+		if _, err := c.XMPP.roots(); err != nil {
+			return err
+		}
+	}
+	if c.Pairing.Mode == ModeFixed {
+		if _, err := c.Pairing.fixedPIN(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roots returns the CA certificates for the server; nil means the system's.
+func (c *XMPPConfig) roots() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: holds no PEM certificate (see ca_file)", c.CAFile)
+	}
+	return pool, nil
 }
 
 // maxPassword bounds a password file.

@@ -14,15 +14,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/stream"
 )
-
-// SocketName is the local socket in the run folder. Who may use it owns the machine: root, the
-// agent's own user, and the group xtls-agent.
-const SocketName = "control.sock"
 
 // localGroup may use the local socket.
 const localGroup = "xtls-agent"
@@ -30,13 +25,10 @@ const localGroup = "xtls-agent"
 // maxLocal bounds the sessions on the local socket.
 const maxLocal = 16
 
-// LocalJID is what the device is called on its local socket, and its users.
-var localDevice, localUser = jid.MustParse("device@localhost"), jid.MustParse("user@localhost")
-
 // serveLocal serves the local socket until ctx ends. A socket that cannot be had is said, and
 // does not end the device.
 func (l *life) serveLocal(ctx context.Context) error {
-	listener, err := listenLocal(filepath.Join(l.cfg.RunDir, SocketName))
+	listener, err := listenLocal(l.cfg.Socket())
 	if err != nil {
 		l.log.Warn("no local socket: xtls-agent status and pairing will not work", "err", err)
 		l.links.set("local", "", "failed: "+err.Error())

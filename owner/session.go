@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"sync"
 
@@ -87,6 +88,16 @@ func (s *Session) Close() {
 // Device returns the record of the device.
 func (s *Session) Device() trust.Record { return s.device }
 
+// Security describes the encryption, for people: protocol and cipher suite.
+func (s *Session) Security() string {
+	c, ok := s.conn.Conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	state := c.ConnectionState()
+	return tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite)
+}
+
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.session.Done() }
 
@@ -98,10 +109,13 @@ func (s *Session) Commands(ctx context.Context) ([]disco.Item, error) {
 // Call runs a command of the device to its end; fill answers its forms. An error says that
 // the command could not be run, or that its outcome is not known ([adhoc.ErrOutcomeUnknown]); what
 // the command itself reports is in the result.
-func (s *Session) Call(ctx context.Context, command string, fill adhoc.Fill) (control.Result, error) {
+func (s *Session) Call(ctx context.Context, command string, fill func(*Form) (Values, error)) (control.Result, error) {
 	res, err := adhoc.Execute(ctx, s.session, s.session.RemoteAddr(), command, fill)
 	if err != nil {
 		return control.Result{}, err
 	}
 	return control.ParseResult(res), nil
 }
+
+// OpenDirect opens an encrypted session with the device at the other end of a direct link.
+func (o *Owner) OpenDirect(ctx context.Context) (*Session, error) { return o.Open(ctx, jid.JID{}) }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -15,18 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"mellium.im/xmpp/jid"
 
 	"xtls-agent/agent"
-	"xtls-agent/control"
-	"xtls-agent/hw/button"
-	"xtls-agent/hw/display"
+	"xtls-agent/client"
 	"xtls-agent/owner"
-	"xtls-agent/pairing"
-	"xtls-agent/trust"
-	"xtls-agent/xmpp/form"
-	"xtls-agent/xmpp/lan"
-	"xtls-agent/xtls"
 )
 
 // demoTimeout bounds a demo that nobody sits at.
@@ -77,12 +68,15 @@ func runDemo(ctx context.Context, std Streams, auto bool) error {
 		input, screen, d.prompt = r.typed, r, r.asked
 	}
 	d.lines = readLines(ctx, input)
-	stop, addr, err := d.startDevice(ctx, screen)
+	device, err := agent.StartSimulated(ctx, "Living-room box", screen, func(state string) {
+		d.out.printf("device  %s the lamp is %s\n", map[string]string{"on": "(*)", "off": "( )"}[state], state)
+	})
 	if err != nil {
 		return err
 	}
-	defer stop()
-	if err := d.connect(ctx, addr); err != nil {
+	defer device.Stop()
+	d.press = device.Press
+	if err := d.connect(ctx, device.Addr); err != nil {
 		return err
 	}
 	defer d.owner.Close()
@@ -93,89 +87,16 @@ func runDemo(ctx context.Context, std Streams, auto bool) error {
 	return nil
 }
 
-// startDevice runs an agent with a memory of its own and a lamp to switch.
-func (d *demo) startDevice(ctx context.Context, screen io.Writer) (stop func(), addr string, err error) {
-	cfg, err := agent.ParseConfig([]byte(demoConfig))
-	if err != nil {
-		return nil, "", err
-	}
-	dir, err := os.MkdirTemp("", "xtls-agent-demo-")
-	if err != nil {
-		return nil, "", err
-	}
-	cfg.RunDir = dir
-	keys, pressing := io.Pipe()
-	d.press = func() { _, _ = io.WriteString(pressing, "\n") }
-	ready := make(chan string, 1)
-	a := agent.New(cfg, trust.NewMemStore(), agent.Env{
-		Display:  display.Env{Stdout: screen, IsTerminal: func() bool { return true }},
-		Button:   button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
-		Commands: []control.Command{d.lamp()},
-		Listening: func(addr string) {
-			select {
-			case ready <- addr:
-			default:
-			}
-		},
-	})
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	stop = func() {
-		cancel()
-		_ = pressing.Close()
-		<-done
-		_ = os.RemoveAll(dir)
-	}
-	select {
-	case addr = <-ready:
-		return stop, addr, nil
-	case err := <-done:
-		cancel()
-		_ = os.RemoveAll(dir)
-		return nil, "", err
-	}
-}
-
-const demoConfig = `
-name = "Living-room box"
-display = ["term:"]
-button = ["key:"]
-[lan]
-listen = "127.0.0.1:0"
-mdns = false
-`
-
-// lamp is the command that the demo's device offers.
-func (d *demo) lamp() control.Command {
-	return control.Command{
-		Name: "lamp", Title: "Lamp",
-		Fields: []form.Field{{
-			Var: "state", Type: form.ListSingle, Required: true, Label: "State",
-			Options: []form.Option{{Value: "on"}, {Value: "off"}},
-		}},
-		Run: func(_ context.Context, c control.Call) (control.Result, error) {
-			bulb := map[string]string{"on": "(*)", "off": "( )"}[c.Values.Get("state")]
-			d.out.printf("device  %s the lamp is %s\n", bulb, c.Values.Get("state"))
-			return control.Result{Output: "the lamp is " + c.Values.Get("state")}, nil
-		},
-	}
-}
-
 func (d *demo) connect(ctx context.Context, addr string) error {
-	keys, err := owner.LoadKeyring(trust.NewMemStore(), "demo owner", time.Now(), rand.Reader)
+	keys, err := owner.LoadKeyring(owner.NewMemStore(), "demo owner", time.Now(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	local, err := lan.LocalJID("owner")
+	link, err := client.DialLAN(ctx, addr, "owner")
 	if err != nil {
 		return err
 	}
-	link, err := lan.Dial(ctx, addr, local)
-	if err != nil {
-		return err
-	}
-	d.owner = owner.New(link, keys, owner.Config{Log: slog.New(slog.DiscardHandler)})
+	d.owner = owner.New(link, keys, owner.Config{})
 	d.say("connected to lan:%s", addr)
 	return nil
 }
@@ -189,7 +110,7 @@ func (d *demo) play(ctx context.Context) error {
 	p.Session.Close()
 	d.say("paired. Both sides show %s %s, for those who want to compare.", p.Code[:3], p.Code[3:])
 	d.say("second session: no PIN, both sides show their certificates")
-	s, err := d.owner.Open(ctx, jid.JID{})
+	s, err := d.owner.OpenDirect(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,7 +125,7 @@ func (d *demo) play(ctx context.Context) error {
 	}
 	for _, state := range []string{"on", "off"} {
 		d.say("lamp state=%s", state)
-		res, err := s.Call(ctx, "lamp", func(*form.Form) (form.Values, error) { return form.Values{"state": {state}}, nil })
+		res, err := s.Call(ctx, "lamp", func(*owner.Form) (owner.Values, error) { return owner.Values{"state": {state}}, nil })
 		if err != nil {
 			return err
 		}
@@ -223,9 +144,9 @@ func (d *demo) pair(ctx context.Context) (*owner.Pairing, error) {
 		switch {
 		case err == nil:
 			return p, nil
-		case errors.Is(err, xtls.ErrWrongPIN):
+		case errors.Is(err, owner.ErrWrongPIN):
 			d.say("wrong PIN: look at the display for the new PIN")
-		case errors.Is(err, xtls.ErrNotPairing):
+		case errors.Is(err, owner.ErrNotPairing):
 			d.say("the device is not in pairing mode: press its button (Enter)")
 			if _, err := d.line(ctx); err != nil {
 				return nil, err
@@ -239,18 +160,18 @@ func (d *demo) pair(ctx context.Context) (*owner.Pairing, error) {
 }
 
 // askPIN reads the owner's prompt. An empty line presses the device's button.
-func (d *demo) askPIN(ctx context.Context) (pairing.PIN, error) {
+func (d *demo) askPIN(ctx context.Context) (owner.PIN, error) {
 	for {
 		d.out.printf("owner   PIN on the display (or Enter to press the button): ")
 		text, err := d.line(ctx)
 		if err != nil {
-			return pairing.PIN{}, err
+			return owner.PIN{}, err
 		}
 		if strings.TrimSpace(text) == "" {
 			d.press()
 			continue
 		}
-		pin, err := pairing.ParsePIN(text)
+		pin, err := owner.ParsePIN(text)
 		if err == nil {
 			return pin, nil
 		}

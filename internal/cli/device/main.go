@@ -10,13 +10,16 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"xtls-agent/agent"
 )
 
 // Exit codes, as the documentation lists them.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitCommand = 7 // a command ran and failed
 )
 
 // Streams are what the program reads from and writes to.
@@ -56,7 +59,25 @@ func exitCode(err error) int {
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
+	if errors.Is(err, errCommand) {
+		return exitCommand
+	}
 	return exitFailed
+}
+
+// markUsage makes errors in the arguments of any subcommand usage errors.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return &usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
 }
 
 func rootCommand(std Streams) *cobra.Command {
@@ -65,11 +86,21 @@ func rootCommand(std Streams) *cobra.Command {
 		Short:         "Pair a device with its owner by PIN, and let the owner control it over XMPP",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          cobra.NoArgs,
+		RunE:          helpOnly,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(demoCommand(std))
+	var config, socket string
+	var asJSON bool
+	flags := root.PersistentFlags()
+	flags.StringVar(&config, "config", agent.DefaultConfigFile, "the configuration file")
+	flags.StringVar(&socket, "socket", "", "the local socket of the running device (default: as the configuration says)")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	l := &local{std: std, config: &config, socket: &socket, json: &asJSON}
+	root.AddCommand(runCommand(std, &config), demoCommand(std), l.statusCommand(), l.pairingCommand(), l.ownersCommand(),
+		l.resetCommand(), checkConfigCommand(std, &config), versionCommand(std, &asJSON))
+	markUsage(root)
 	return root
 }

@@ -1,0 +1,107 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xtls-agent/agent"
+	"xtls-agent/internal/state"
+)
+
+func runCommand(std Streams, config *string) *cobra.Command {
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the device",
+		Long: `run is the daemon: it keeps the device reachable until it is told to stop by SIGTERM.
+It says READY to systemd (Type=notify) once it can be reached, or is trying to be.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(*config)
+			if err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			log := slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: level}))
+			return run(cmd.Context(), cfg, log)
+		},
+	}
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log details; never PINs, keys or passwords")
+	return c
+}
+
+// loadConfig reads the configuration; what is wrong in it is wrong usage.
+func loadConfig(path string) (*agent.Config, error) {
+	cfg, err := agent.LoadConfig(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && path == agent.DefaultConfigFile {
+			err = fmt.Errorf("%w: write one, or name it with --config", err)
+		}
+		return nil, &usageError{err}
+	}
+	if err := cfg.CheckFiles(); err != nil {
+		return nil, &usageError{err}
+	}
+	return cfg, nil
+}
+
+func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
+	dir, err := state.Open(cfg.StateDir, nil, state.WithLogger(log))
+	if err != nil {
+		return &usageError{err}
+	}
+	defer dir.Close()
+	ready := func() {
+		if err := notify("READY=1"); err != nil {
+			log.Warn("telling systemd", "err", err)
+		}
+	}
+	a := agent.New(cfg, dir, agent.Env{Log: log, Ready: ready, Version: version()})
+	err = a.Run(ctx)
+	_ = notify("STOPPING=1")
+	return err
+}
+
+// notify tells systemd (sd_notify(3)), if it asked to be told.
+func notify(state string) error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	if strings.HasPrefix(path, "@") { // an abstract socket
+		path = "\x00" + path[1:]
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte(state))
+	return err
+}
+
+func checkConfigCommand(std Streams, config *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check-config",
+		Short: "Check the configuration without starting anything",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := loadConfig(*config); err != nil {
+				return err
+			}
+			fmt.Fprintf(std.Out, "%s: ok\n", *config)
+			return nil
+		},
+	}
+}
