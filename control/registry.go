@@ -61,9 +61,11 @@ func (r *Registry) Add(commands ...Command) error {
 }
 
 // Mount offers the commands on s, to whoever stands at its other end, as actor. They are
-// listed in d, which must be that session's own.
-func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) {
-	r.server.Mount(s, d, func() []adhoc.Command {
+// listed in d, which must be that session's own. The function returned takes the offer back, and
+// cancels what runs of it: for an owner who was removed. When the session merely ends,
+// what runs goes on to its time limit, and the function is not needed.
+func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) (revoke func()) {
+	return r.server.Mount(s, d, func() []adhoc.Command {
 		r.mu.RLock()
 		defer r.mu.RUnlock()
 		out := make([]adhoc.Command, 0, len(r.commands))

@@ -79,28 +79,33 @@ func (sv *Server) Close() {
 
 // Mount offers the commands on s and lists them in d, which must be that session's own.
 // The list is asked for at each request, on the read goroutine, so it must not block.
-func (sv *Server) Mount(s *xmpp.Session, d *disco.Registry, list func() []Command) {
+// The function returned takes the offer back: it cancels what runs of it and refuses the rest,
+// for a peer that has lost its rights. A session that merely ends does not need it.
+func (sv *Server) Mount(s *xmpp.Session, d *disco.Registry, list func() []Command) (revoke func()) {
 	m := &mount{server: sv, list: list, waiting: make(map[string]*execution)}
 	d.AddFeatures(NS)
 	d.Provide(m)
 	s.HandleIQ(xmpp.Set, NS, "command", m.handle)
+	return m.revoke
 }
 
-// start runs e's command in the background and reports false if it may not.
-func (sv *Server) start(ctx context.Context, e *execution, run func(context.Context)) bool {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// start runs e's command in the background, or says why it may not.
+func (sv *Server) start(ctx context.Context, e *execution, run func(context.Context)) *xmpp.Error {
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
-	if sv.closed || len(sv.running) >= sv.config.Running {
-		cancel()
-		return false
+	switch {
+	case sv.closed || e.mount.revoked:
+		return &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.Forbidden}
+	case len(sv.running) >= sv.config.Running:
+		return &xmpp.Error{Type: xmpp.Wait, Condition: xmpp.ResourceConstraint, Text: "too many commands are running, try again later"}
 	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sv.running[e] = cancel
 	sv.runs.Go(func() {
 		defer cancel()
 		run(ctx)
 	})
-	return true
+	return nil
 }
 
 // stop frees e's place. It is called before the answer leaves, so that whoever has the
@@ -122,6 +127,7 @@ func (sv *Server) cancel(e *execution) {
 
 // execution is one session of a command (XEP-0050 §2.4.2): waiting for its form, then running.
 type execution struct {
+	mount   *mount
 	id      string
 	from    jid.JID
 	command Command
@@ -134,13 +140,26 @@ type execution struct {
 
 // mount is a server on one session.
 type mount struct {
-	server *Server
-	list   func() []Command
+	server  *Server
+	list    func() []Command
+	revoked bool // guarded by the server's mutex
 
 	mu      sync.Mutex // guards all below
 	waiting map[string]*execution
 	order   []*execution // of waiting, oldest first
 	ended   []string     // the latest ids that are gone, to tell "expired" from "never was"
+}
+
+// revoke is what Mount returns.
+func (m *mount) revoke() {
+	m.server.mu.Lock()
+	defer m.server.mu.Unlock()
+	m.revoked = true
+	for e, cancel := range m.server.running {
+		if e.mount == m {
+			cancel()
+		}
+	}
 }
 
 // maxEnded bounds the memory of ids that are gone.
@@ -197,7 +216,7 @@ func (m *mount) begin(ctx context.Context, r *xmpp.Request, msg *message) {
 		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound, Text: "no such command"})
 		return
 	}
-	e := &execution{id: rand.Text(), from: r.From, command: c}
+	e := &execution{mount: m, id: rand.Text(), from: r.From, command: c}
 	switch {
 	case msg.action == actionCancel || msg.action == actionPrev || msg.action == actionNext:
 		r.Fail(badRequest("bad-action", ""))
@@ -256,15 +275,15 @@ func (m *mount) run(ctx context.Context, r *xmpp.Request, e *execution, submitte
 		return
 	}
 	m.setRunning(e, true)
-	started := m.server.start(ctx, e, func(ctx context.Context) {
+	fault := m.server.start(ctx, e, func(ctx context.Context) {
 		result, err := e.command.Run(ctx, values)
 		canceled := m.drop(e)
 		m.server.stop(e)
 		answer(r, e, result, err, canceled)
 	})
-	if !started {
+	if fault != nil {
 		m.setRunning(e, false)
-		r.Fail(&xmpp.Error{Type: xmpp.Wait, Condition: xmpp.ResourceConstraint, Text: "too many commands are running, try again later"})
+		r.Fail(fault)
 	}
 }
 

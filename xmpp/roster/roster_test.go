@@ -107,7 +107,7 @@ func TestPushesOnlyFromOwnAccount(t *testing.T) {
 	push := func(n int) *xmpp.Element {
 		el := xmpp.NewElement(roster.NS, "query")
 		for range n {
-			el.Add(xmpp.NewElement(roster.NS, "item").With("jid", "a@x").With("subscription", "both"))
+			el.Add(xmpp.NewElement(roster.NS, "item").With("jid", fmt.Sprintf("one-of-%d@x", n)).With("subscription", "both"))
 		}
 		return el
 	}
@@ -123,7 +123,7 @@ func TestPushesOnlyFromOwnAccount(t *testing.T) {
 		}
 		defer call.Cancel()
 	}
-	if i := <-pushed; i.JID.String() != "a@x" || i.Subscription != "both" || len(pushed) != 0 {
+	if i := <-pushed; i.JID.String() != "one-of-1@x" || i.Subscription != "both" || len(pushed) != 0 {
 		t.Errorf("%+v, and %d more", i, len(pushed))
 	}
 }
