@@ -49,8 +49,14 @@ const startGrace = 10 * time.Second
 func (s *XMPPServer) Account(t testing.TB, user string) (jid, password string) {
 	t.Helper()
 	password = rand.Text()
-	s.backend.register(t, s, user, password)
+	s.Register(t, user, password)
 	return user + "@" + s.Domain, password
+}
+
+// Register makes an account with the password given.
+func (s *XMPPServer) Register(t testing.TB, user, password string) {
+	t.Helper()
+	s.backend.register(t, s, user, password)
 }
 
 // Stop ends the server in order. It does nothing if the server does not run.

@@ -130,15 +130,18 @@ func mechanisms(names ...string) *xmpp.Element {
 	return el
 }
 
-// scram plays the server's side of SCRAM-SHA-256 for the password, whatever name the client gives it.
-func (f *fake) scram(auth *xmpp.Element, password string) {
+// scram plays the server's side of SCRAM-SHA-256 for the password.
+func (f *fake) scram(auth *xmpp.Element, password string) { f.scramNamed(auth, password, "success") }
+
+// scramNamed is scram with its signature in an element of another name.
+func (f *fake) scramNamed(auth *xmpp.Element, password, last string) {
 	salt := []byte("0123456789abcdef")
 	const iterations = 4096
 	server := sasl.NewServer(sasl.ScramSha256, func(*sasl.Negotiator) bool { return true },
 		sasl.SaltedCredentials(func(_, _ []byte, _ string) ([]byte, []byte, int64, error) {
 			return salt, pbkdf2.Key([]byte(password), salt, iterations, sha256.Size, sha256.New), iterations, nil
 		}))
-	for name := "challenge"; ; name = "success" {
+	for name := "challenge"; ; name = last {
 		data, err := base64.StdEncoding.DecodeString(auth.Text())
 		f.must(err)
 		more, answer, err := server.Step(data)

@@ -153,6 +153,7 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if more, _, err := client.Step(signature); err != nil || more {
 			return errUnproven
 		}
+		n.cfg.Log.Debug("logged in", "mechanism", m.Name, "tls", tls.VersionName(n.tls.Version))
 		return nil
 	})
 }

@@ -1,7 +1,12 @@
 package c2s_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +46,7 @@ func dial(t *testing.T, cfg c2s.Config) *c2s.Link {
 }
 
 func TestRealServers(t *testing.T) {
+	t.Parallel()
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,6 +56,7 @@ func TestRealServers(t *testing.T) {
 			t.Run("Ways", func(t *testing.T) { testWays(t, s, alice) })
 			t.Run("WrongPassword", func(t *testing.T) { testWrongPassword(t, alice) })
 			t.Run("Passwords", func(t *testing.T) { testPasswords(t, s, alice) })
+			t.Run("ChannelBinding", func(t *testing.T) { testChannelBinding(t, alice) })
 			t.Run("Resource", func(t *testing.T) { testResource(t, alice) })
 			t.Run("Supervisor", func(t *testing.T) { testSupervisor(t, s, alice) })
 		})
@@ -100,9 +107,28 @@ func testWrongPassword(t *testing.T, cfg c2s.Config) {
 	wantIs(t, err, xmpp.ErrNotAuthorized)
 }
 
-// SASLprep makes one of what keyboards write differently.
+// SASLprep makes one of what keyboards write differently (RFC 4013): the servers agree with us.
 func testPasswords(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
-	t.Log(cfg.JID) // the account itself is not changed
+	s.Register(t, "umlaut", "gr\u00fc\u00dfe \u2460")
+	cfg.JID = jid.MustParse("umlaut@" + s.Domain)
+	for _, typed := range []string{"gr\u00fc\u00dfe \u2460", "gru\u0308\u00dfe\u00a01", "gr\u00ad\u00fc\u00dfe 1"} {
+		cfg.Password = func() (string, error) { return typed, nil }
+		dial(t, cfg)
+	}
+}
+
+// SCRAM-SHA-256-PLUS over TLS 1.3 is what is used where the server has it, and it verifies.
+func testChannelBinding(t *testing.T, cfg c2s.Config) {
+	var logged bytes.Buffer
+	cfg.Log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	dial(t, cfg)
+	if !strings.Contains(logged.String(), `mechanism=SCRAM-SHA-256-PLUS tls="TLS 1.3"`) || strings.Contains(logged.String(), "without") {
+		t.Errorf("logged in otherwise: %s", &logged)
+	}
+	password, _ := cfg.Password()
+	if strings.Contains(logged.String(), password) {
+		t.Error("the password is in the log")
+	}
 }
 
 // The resource is random at each bind, so that two links of one account live side by side.
@@ -115,36 +141,50 @@ func testResource(t *testing.T, cfg c2s.Config) {
 
 // A connection that is cut, one that goes silent, and a server that restarts: each time the account is back.
 func testSupervisor(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
-	relay := testpeer.NewRelay(t, s.Addr)
-	cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.StartTLS, 2*time.Second
+	for _, c := range []struct {
+		name      string
+		take      func(*testpeer.Relay)
+		give      func(*testpeer.Relay)
+		wantError error
+	}{
+		{"cut", (*testpeer.Relay).Cut, func(*testpeer.Relay) {}, io.ErrUnexpectedEOF},
+		{"silent", (*testpeer.Relay).Freeze, (*testpeer.Relay).Thaw, c2s.ErrDead},
+		{"restarted", func(*testpeer.Relay) { s.Stop(t) }, func(*testpeer.Relay) { s.Start(t) }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			relay := testpeer.NewRelay(t, s.Addr)
+			cfg := cfg
+			cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.StartTLS, 2*time.Second
+			states := supervise(t, cfg)
+			waitFor(t, states, c2s.Online)
+			c.take(relay)
+			st := waitFor(t, states, c2s.Waiting)
+			if st.Err == nil || c.wantError != nil && !errors.Is(st.Err, c.wantError) {
+				t.Errorf("ended with %v, want %v", st.Err, c.wantError)
+			}
+			c.give(relay)
+			waitFor(t, states, c2s.Online)
+		})
+	}
+}
+
+// supervise keeps an account online until the test ends, and hands out what is reported.
+func supervise(t *testing.T, cfg c2s.Config) <-chan c2s.State {
 	states := make(chan c2s.State, 100)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	keep := c2s.Supervisor{
 		Dial:         func(ctx context.Context) (xmpp.Link, error) { return dialLink(ctx, cfg) },
 		Report:       func(s c2s.State) { states <- s },
 		PingInterval: 200 * time.Millisecond, PingTimeout: 2 * time.Second,
 		Jitter: func() float64 { return 0.99 },
 	}
-	go func() { done <- keep.Run(ctx) }()
-	defer func() { cancel(); <-done }()
-
-	waitFor(t, states, c2s.Online)
-	relay.Cut()
-	waitFor(t, states, c2s.Waiting)
-	waitFor(t, states, c2s.Online)
-	relay.Freeze()
-	if st := waitFor(t, states, c2s.Waiting); st.Err == nil {
-		t.Error("no reason for a dead connection")
-	} else {
-		wantIs(t, st.Err, c2s.ErrDead)
-	}
-	relay.Thaw()
-	waitFor(t, states, c2s.Online)
-	s.Stop(t)
-	waitFor(t, states, c2s.Waiting)
-	s.Start(t)
-	waitFor(t, states, c2s.Online)
+	go func() {
+		defer close(done)
+		_ = keep.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return states
 }
 
 func dialLink(ctx context.Context, cfg c2s.Config) (xmpp.Link, error) {

@@ -1,0 +1,172 @@
+package c2s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"mellium.im/xmpp/jid"
+)
+
+// fakeDNS answers SRV queries from a table; what is not in it is not found.
+type fakeDNS map[string][]*net.SRV
+
+func (d fakeDNS) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	query := "_" + service + "._" + proto + "." + name
+	if d == nil {
+		return "", nil, &net.DNSError{Err: "server misbehaving", Name: query, IsTemporary: true}
+	}
+	if records, ok := d[query]; ok {
+		return query, records, nil
+	}
+	return "", nil, &net.DNSError{Err: "no such host", Name: query, IsNotFound: true}
+}
+
+func TestCandidates(t *testing.T) {
+	both := fakeDNS{
+		"_xmpp-client._tcp.home.test":  {{Target: "a.home.test.", Port: 5222, Priority: 10}, {Target: "b.home.test.", Port: 5222, Priority: 30}},
+		"_xmpps-client._tcp.home.test": {{Target: "c.home.test.", Port: 443, Priority: 20}},
+	}
+	for _, c := range []struct {
+		name, server string
+		mode         Mode
+		dns          fakeDNS
+		want         string
+	}{
+		{"XEP-0368 §5: both services are one set", "", Auto, both, "a.home.test:5222 c.home.test:443/direct b.home.test:5222"},
+		{"direct only", "", DirectTLS, both, "c.home.test:443/direct"},
+		{"STARTTLS only", "", StartTLS, both, "a.home.test:5222 b.home.test:5222"},
+		{"RFC 6120 §3.2.2: no records", "", Auto, fakeDNS{}, "home.test:5222"},
+		{"no records, direct", "", DirectTLS, fakeDNS{}, "home.test:5222/direct"},
+		{"DNS fails", "", Auto, nil, "home.test:5222"},
+		{"half a service", "", Auto, fakeDNS{"_xmpp-client._tcp.home.test": {{Target: "."}}, "_xmpps-client._tcp.home.test": {{Target: "c.", Port: 1}}}, "c:1/direct"},
+		{"no service", "", Auto, fakeDNS{"_xmpp-client._tcp.home.test": {{Target: "."}}}, "error"},
+		{"configured", "10.0.0.1:5222", Auto, both, "10.0.0.1:5222"},
+		{"configured, direct by port", "[::1]:5223", Auto, both, "[::1]:5223/direct [::1]:5223"},
+		{"configured, any port", "x:1234", Auto, both, "x:1234 x:1234/direct"},
+		{"configured, told", "x:1234", DirectTLS, both, "x:1234/direct"},
+		{"not an address", "x", Auto, both, "error"},
+	} {
+		cfg, err := Config{
+			JID: jid.MustParse("box@home.test"), Password: func() (string, error) { return "", nil },
+			Server: c.server, Mode: c.mode, Resolver: c.dns,
+		}.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := list(candidates(t.Context(), cfg)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func list(found []candidate, err error) string {
+	if err != nil {
+		return "error"
+	}
+	var out []string
+	for _, c := range found {
+		if c.direct {
+			c.addr += "/direct"
+		}
+		out = append(out, c.addr)
+	}
+	return strings.Join(out, " ")
+}
+
+// DNS names are ASCII (RFC 5890), and DNS cannot make us try for ever.
+func TestCandidatesOfOddDomains(t *testing.T) {
+	var many []*net.SRV
+	for i := range 100 {
+		many = append(many, &net.SRV{Target: fmt.Sprint("h", i, "."), Port: 5222})
+	}
+	cfg, err := Config{
+		JID: jid.MustParse("box@häuschen.test"), Password: func() (string, error) { return "", nil },
+		Resolver: fakeDNS{"_xmpp-client._tcp.xn--huschen-5wa.test": many},
+	}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := candidates(t.Context(), cfg); err != nil || len(got) != maxCandidates {
+		t.Errorf("%d candidates, %v", len(got), err)
+	}
+}
+
+// RFC 2782: by priority, then by chance in proportion to weight.
+func TestOrder(t *testing.T) {
+	records := []record{
+		{&net.SRV{Target: "late", Priority: 2, Weight: 1000}, false},
+		{&net.SRV{Target: "heavy", Priority: 1, Weight: 3}, false},
+		{&net.SRV{Target: "light", Priority: 1, Weight: 1}, true},
+		{&net.SRV{Target: "none", Priority: 1, Weight: 0}, true},
+	}
+	first := make(map[string]int)
+	for i := range 5 { // every outcome of the first draw, 0 to the sum of the weights
+		draws := 0
+		got := order(records, func(n int) int {
+			if draws++; draws == 1 && n != 5 {
+				t.Errorf("the first draw is of %d", n)
+			}
+			if draws == 1 {
+				return i
+			}
+			return 0
+		})
+		if len(got) != 4 || got[3].Target != "late" {
+			t.Fatalf("%v", got)
+		}
+		first[got[0].Target]++
+	}
+	if first["heavy"] != 3 || first["light"] != 1 || first["none"] != 1 {
+		t.Errorf("first of five: %v", first)
+	}
+	if records[0].Target != "late" {
+		t.Error("order changed what it was given")
+	}
+}
+
+func TestLookupHeedsItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cfg := Config{JID: jid.MustParse("box@home.test"), Password: func() (string, error) { return "", nil }, Resolver: ctxDNS{}}
+	if _, err := Dial(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+type ctxDNS struct{}
+
+func (ctxDNS) LookupSRV(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
+	<-ctx.Done()
+	return "", nil, ctx.Err()
+}
+
+func TestPrepare(t *testing.T) {
+	// RFC 4013 §3, those that are not prohibited.
+	for in, want := range map[string]string{
+		"I\u00adX": "IX", "user": "user", "USER": "USER", "\u00aa": "a", "\u2168": "IX", "": "", "a b": "a b", "a\u00a0b\u3000": "a b ",
+	} {
+		if got := prepare(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzChallenge(f *testing.F) {
+	for _, seed := range []string{"r=noncex,s=c2FsdA==,i=4096", "r=noncex,s=c2FsdA==,i=4096,", ",,,", "r=nonce", "m=x,r=noncex,s=c2FsdA==,i=4096"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if checkChallenge(data, []byte("nonce")) != nil {
+			return
+		}
+		fields := strings.Split(string(data), ",")
+		if len(fields) < 3 || slices.ContainsFunc(fields, func(s string) bool { return len(s) < 3 || s[1] != '=' }) {
+			t.Errorf("%q was taken", data)
+		}
+	})
+}
