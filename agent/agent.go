@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -78,6 +79,9 @@ var errMended = errors.New("agent: the memory was mended")
 // Run runs the device until ctx ends. It returns nil then, and an error if the device cannot
 // be what its configuration says.
 func (a *Agent) Run(ctx context.Context) error {
+	if err := os.MkdirAll(a.cfg.RunDir, 0o755); err != nil {
+		return fmt.Errorf("agent: %w (move it with run_dir)", err)
+	}
 	panel, err := openPanel(a.cfg, a.env)
 	if err != nil {
 		return err
