@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,8 +155,8 @@ func (c *Conn) handshake(ctx context.Context) error {
 	err := c.runHandshake(ctx)
 	if !stop() {
 		<-interrupted
-		c.abandon()
-		return fmt.Errorf("tlssrp: handshake: %w", context.Cause(ctx))
+		c.abandon(err)
+		return cancelled(ctx, err)
 	}
 	if err != nil {
 		c.sendAlertFor(err)
@@ -163,6 +164,17 @@ func (c *Conn) handshake(ctx context.Context) error {
 	}
 	c.complete.Store(true)
 	return nil
+}
+
+// cancelled is the error of a handshake whose ctx ended. What else went wrong before, perhaps a wrong password, stays visible.
+func cancelled(ctx context.Context, err error) error {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+	}
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("tlssrp: handshake: %w: %w", ctx.Err(), cause)
+	}
+	return fmt.Errorf("tlssrp: handshake: %w", ctx.Err())
 }
 
 func (c *Conn) runHandshake(ctx context.Context) error {
@@ -189,8 +201,9 @@ func (c *Conn) interrupt() {
 }
 
 // abandon tells the peer of a cancelled handshake, briefly, and closes the transport.
-func (c *Conn) abandon() {
+func (c *Conn) abandon(err error) {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(cancelAlertTimeout))
+	c.sendAlertFor(err)
 	_ = c.sendAlert(alertFatal, AlertUserCanceled)
 	_ = c.conn.Close()
 	c.out.fail(net.ErrClosed)

@@ -112,7 +112,7 @@ func (in *inbound) nextRecord() (recordType, []byte, error) {
 		return 0, nil, alertf(AlertUnexpectedMessage, "empty record of type %d", rec.typ)
 	}
 	if in.handshake.Len() > 0 && (rec.typ == recordApplicationData || rec.typ == recordChangeCipherSpec) {
-		return 0, nil, alertf(AlertUnexpectedMessage, "record of type %d within a handshake message", rec.typ)
+		return 0, nil, alertf(AlertUnexpectedMessage, "record of type %d before the handshake messages were done", rec.typ)
 	}
 	return rec.typ, data, nil
 }
@@ -125,9 +125,6 @@ func (in *inbound) handleAlert(data []byte) error {
 	level, alert := data[0], AlertError(data[1])
 	switch {
 	case alert == AlertCloseNotify:
-		if in.protection == nil {
-			return in.fail(&RemoteAlertError{alert}) // not the end of a stream: there has been none
-		}
 		return in.fail(io.EOF)
 	case level == alertWarning:
 		return in.countUseless()
@@ -191,9 +188,6 @@ func (c *Conn) readMessage() (messageType, []byte, error) {
 
 // readChangeCipherSpec reads the peer's and puts its keys into effect. c.in.mu is held.
 func (c *Conn) readChangeCipherSpec() error {
-	if c.in.handshake.Len() > 0 {
-		return c.in.fail(alertf(AlertUnexpectedMessage, "handshake message before ChangeCipherSpec"))
-	}
 	typ, data, err := c.readRecord()
 	if err != nil {
 		return noEOF(err)
@@ -208,7 +202,7 @@ func (c *Conn) readChangeCipherSpec() error {
 	return nil
 }
 
-// noEOF is for the handshake, where a stream must not end.
+// noEOF is for the handshake, where close_notify is not the end of a stream: there has been none.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return &RemoteAlertError{AlertCloseNotify}

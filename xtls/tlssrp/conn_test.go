@@ -166,6 +166,20 @@ func TestRenegotiationIsRefused(t *testing.T) {
 	}
 }
 
+// RFC 5246 §7.2.1: nothing is sent after close_notify, not even that refusal.
+func TestNoAlertFollowsCloseNotify(t *testing.T) {
+	client, server := connected(t)
+	if err := client.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	sent := client.out.protection.seq
+	inject(t, server, recordHandshake, []byte{byte(typeHelloRequest), 0, 0, 0})
+	echo(t, server, client, 5)
+	if client.out.protection.seq != sent {
+		t.Error("something was sent after close_notify")
+	}
+}
+
 func TestRenegotiationIsRefusedOnlySoOften(t *testing.T) {
 	client, server := connected(t)
 	for range maxUselessRecords + 1 {
@@ -265,179 +279,6 @@ func TestManyGoroutinesUseOneConn(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCancelledHandshakeEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		cause := errors.New("the window closed")
-		ctx, cancel := context.WithCancelCause(context.Background())
-		client := Client(a, smallClientConfig())
-		var wg sync.WaitGroup
-		var err error
-		wg.Go(func() { err = client.HandshakeContext(ctx) })
-		rr := recordReader{src: b}
-		if rec, err := rr.next(); err != nil || rec.typ != recordHandshake {
-			t.Fatalf("type %d, %v", rec.typ, err)
-		}
-		synctest.Wait()
-		cancel(cause)
-		rec, readErr := rr.next()
-		if readErr != nil || !bytes.Equal(rec.payload, []byte{alertFatal, byte(AlertUserCanceled)}) {
-			t.Errorf("the peer got %v, %v", rec.payload, readErr)
-		}
-		wg.Wait()
-		if !errors.Is(err, cause) {
-			t.Errorf("got %v", err)
-		}
-		if again := client.Handshake(); !errors.Is(again, cause) {
-			t.Errorf("trying again: %v", again)
-		}
-		if err := client.SetDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("setting a deadline: %v", err)
-		}
-		_ = b.Close()
-	})
-}
-
-func TestCancelledHandshakeDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		start := time.Now()
-		err := Client(a, smallClientConfig()).HandshakeContext(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second+cancelAlertTimeout {
-			t.Errorf("%v after %v", err, time.Since(start))
-		}
-		_ = b.Close()
-	})
-}
-
-func TestCancelledHandshakeEndsGetVerifier(t *testing.T) {
-	config := serverConfig(nil)
-	config.GetVerifier = func(ctx context.Context, _ *ClientHelloInfo) (*Verifier, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	out := play(t, serverOf(config), clientOf(smallClientConfig()), unedited)
-	if !errors.Is(out.err, context.DeadlineExceeded) || out.elapsed != 5*time.Second {
-		t.Errorf("%v after %v", out.err, out.elapsed)
-	}
-}
-
-func TestGetVerifierRefusesTheClient(t *testing.T) {
-	refusal := errors.New("no window is open")
-	config := serverConfig(nil)
-	var asked ClientHelloInfo
-	config.GetVerifier = func(_ context.Context, hello *ClientHelloInfo) (*Verifier, error) {
-		asked = *hello
-		return nil, refusal
-	}
-	config.ProofReceived = func(context.Context, bool) error {
-		t.Error("a proof was counted")
-		return nil
-	}
-	client := smallClientConfig()
-	client.ServerName = "box.example"
-	out := play(t, serverOf(config), clientOf(client), unedited)
-	checkAlert(t, out, AlertAccessDenied)
-	if !errors.Is(out.err, refusal) || asked.Username != testUser || asked.ServerName != "box.example" {
-		t.Errorf("%v, asked for %+v", out.err, asked)
-	}
-	if len(out.sent) != 1 {
-		t.Errorf("the client got so far as to send %d messages", len(out.sent))
-	}
-}
-
-func TestDamagedVerifierEndsTheHandshake(t *testing.T) {
-	good := testVerifier(t, smallGroup())
-	for name, verifier := range map[string]*Verifier{
-		"nil":                nil,
-		"no group":           {Salt: good.Salt, V: good.V},
-		"no salt":            {Group: good.Group, V: good.V},
-		"long salt":          {Group: good.Group, Salt: make([]byte, 256), V: good.V},
-		"no V":               {Group: good.Group, Salt: good.Salt},
-		"V of another group": {Group: good.Group, Salt: good.Salt, V: make([]byte, 256)},
-	} {
-		out := play(t, serverOf(serverConfig(verifier)), clientOf(smallClientConfig()), unedited)
-		t.Run(name, func(t *testing.T) { checkAlert(t, out, AlertInternalError) })
-	}
-}
-
-// proofs records what ProofReceived is told, and what had been sent by then.
-type proofs struct {
-	verdicts []bool
-	err      error
-}
-
-func (p *proofs) received(_ context.Context, ok bool) error {
-	p.verdicts = append(p.verdicts, ok)
-	return p.err
-}
-
-// DESIGN §4: a PIN is spent at the first client Finished, good or bad. Whatever the client sends there counts, unless it sends nothing.
-func TestProofIsCounted(t *testing.T) {
-	wrong := smallClientConfig()
-	wrong.Password = "87654321"
-	last := func(change func(u unit) []unit) edit {
-		return func(i int, u unit) []unit {
-			if i == 3 {
-				return change(u)
-			}
-			return []unit{u}
-		}
-	}
-	for name, tt := range map[string]struct {
-		client *Config
-		edited edit
-		want   []bool
-	}{
-		"right":                        {smallClientConfig(), unedited, []bool{true}},
-		"wrong":                        {wrong, unedited, []bool{false}},
-		"altered":                      {smallClientConfig(), last(func(u unit) []unit { u.raw[20] ^= 1; return []unit{u} }), []bool{false}},
-		"too short for a MAC":          {smallClientConfig(), last(func(u unit) []unit { u.raw = u.raw[:10]; return []unit{u} }), []bool{false}},
-		"alert instead, not encrypted": {smallClientConfig(), last(func(unit) []unit { return []unit{{record: recordAlert, raw: []byte{2, 0}}} }), []bool{false}},
-		"left out":                     {smallClientConfig(), last(func(unit) []unit { return nil }), nil},
-	} {
-		var seen proofs
-		config := serverConfig(testVerifier(t, smallGroup()))
-		config.ProofReceived = seen.received
-		play(t, serverOf(config), clientOf(tt.client), tt.edited)
-		if fmt.Sprint(seen.verdicts) != fmt.Sprint(tt.want) {
-			t.Errorf("%s: counted %v, want %v", name, seen.verdicts, tt.want)
-		}
-	}
-}
-
-// Nothing of the verdict may leave before ProofReceived has returned, and nothing but access_denied if it fails.
-func TestProofIsCountedBeforeAnyAnswer(t *testing.T) {
-	for _, password := range []string{testPassword, "87654321"} {
-		full := errors.New("the disk is full")
-		client, server := smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
-		client.Password = password
-		server.ProofReceived = (&proofs{err: full}).received
-		c, _, clientErr, serverErr := pair(t, client, server)
-		if !errors.Is(serverErr, full) || !errors.Is(serverErr, AlertAccessDenied) {
-			t.Errorf("server: %v", serverErr)
-		}
-		var remote *RemoteAlertError
-		if !errors.As(clientErr, &remote) || remote.Alert != AlertAccessDenied || c.ConnectionState().HandshakeComplete {
-			t.Errorf("client: %v", clientErr)
-		}
-	}
-}
-
-func TestProofReceivedMayTakeItsTime(t *testing.T) {
-	config := serverConfig(testVerifier(t, smallGroup()))
-	config.ProofReceived = func(context.Context, bool) error {
-		time.Sleep(3 * time.Second)
-		return nil
-	}
-	out := play(t, clientOf(smallClientConfig()), serverOf(config), unedited)
-	if !out.victim.ConnectionState().HandshakeComplete {
-		t.Errorf("got %v", out.err)
-	}
-}
-
 func TestSecretsDoNotPrint(t *testing.T) {
 	verifier := testVerifier(t, smallGroup())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
@@ -505,13 +346,36 @@ func TestEmptyRecordsOfOtherTypesAreRefused(t *testing.T) {
 	}
 }
 
-// RFC 5054 §2.5.1.2: an SRP suite without a name is refused before anybody is asked about the name.
-func TestNobodyIsAskedAboutAnEmptyName(t *testing.T) {
-	config := serverConfig(nil)
-	config.GetVerifier = func(context.Context, *ClientHelloInfo) (*Verifier, error) {
-		t.Error("GetVerifier was called")
-		return nil, ErrUnknownUser
+func TestTooLongHandshakeMessageIsRefusedAtItsHeader(t *testing.T) {
+	ct, st := tcpPipe(t)
+	if _, err := ct.Write(rawRecordBytes(recordHandshake, VersionTLS12, []byte{byte(typeClientHello), 1, 0, 1})); err != nil {
+		t.Fatal(err)
 	}
-	nameless := changeClientHello(t, func(m *clientHelloMessage) { m.username = "" })
-	checkAlert(t, play(t, serverOf(config), clientOf(smallClientConfig()), nameless), AlertUnknownPSKIdentity)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := Server(st, serverConfig(nil)).HandshakeContext(ctx); !errors.Is(err, AlertDecodeError) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkHandshake(b *testing.B) {
+	for _, group := range []*Group{Group2048(), Group3072(), Group4096()} {
+		config := serverConfig(testVerifier(b, group))
+		b.Run(group.String(), func(b *testing.B) {
+			for b.Loop() {
+				if _, _, clientErr, serverErr := pair(b, clientConfig(), config); clientErr != nil || serverErr != nil {
+					b.Fatal(clientErr, serverErr)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkThroughput(b *testing.B) {
+	client, server := connected(b)
+	data := make([]byte, 1<<16)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		echo(b, client, server, len(data))
+	}
 }

@@ -28,19 +28,26 @@ func clientHandshake(_ context.Context, c *Conn) (ConnectionState, error) {
 		config:         c.config,
 		ka:             clientKeyAgreement{config: c.config},
 	}
-	steps := []func() error{
-		hs.sendClientHello,
-		hs.readServerHello,
-		hs.readCertificate,
-		hs.readServerKeyExchange,
-		hs.readServerHelloDone,
-		hs.sendProofFlight,
-		hs.readServerProof,
+	if err := hs.sendClientHello(); err != nil {
+		return ConnectionState{}, err
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return ConnectionState{}, err
-		}
+	if err := hs.readServerHello(); err != nil {
+		return ConnectionState{}, err
+	}
+	if err := hs.readCertificate(); err != nil {
+		return ConnectionState{}, err
+	}
+	if err := hs.readServerKeyExchange(); err != nil {
+		return ConnectionState{}, err
+	}
+	if err := hs.readServerHelloDone(); err != nil {
+		return ConnectionState{}, err
+	}
+	if err := hs.sendProofFlight(); err != nil {
+		return ConnectionState{}, err
+	}
+	if err := hs.readServerProof(); err != nil {
+		return ConnectionState{}, err
 	}
 	return ConnectionState{
 		Version:           VersionTLS12,

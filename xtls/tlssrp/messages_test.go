@@ -138,6 +138,17 @@ func TestMarshallingRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestHelloRefusesALongSessionID(t *testing.T) {
+	for _, m := range []message{
+		&clientHelloMessage{random: testRandom(1), sessionID: make([]byte, 33), cipherSuites: []uint16{1}, compressions: []byte{0}},
+		&serverHelloMessage{random: testRandom(1), sessionID: make([]byte, 33)},
+	} {
+		if m.unmarshal(mustMarshal(t, m)[messageHeaderLen:]) == nil {
+			t.Errorf("%T with a session ID of 33 bytes was accepted", m)
+		}
+	}
+}
+
 // fuzzMessage checks what holds for every codec: what parses comes out of marshal again in a form that parses to the same.
 func fuzzMessage(f *testing.F, name string) {
 	var tt messageCase

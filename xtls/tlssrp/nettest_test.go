@@ -1,13 +1,16 @@
 package tlssrp
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/nettest"
@@ -30,42 +33,60 @@ func TestConnHasTheMannersOfCryptoTLS(t *testing.T) {
 		nettest.TestConn(t, map[string]nettest.MakePipe{"control": controlPipe, "ours": srpPipe}[kind])
 		return
 	}
-	var passed atomic.Int32
-	t.Run("each", func(t *testing.T) {
-		for _, name := range manners {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				control, said := runNettest(t, "control", name, "5s")
-				if !strings.Contains(said, "/"+name) {
-					t.Errorf("did not run:\n%s", said)
-				}
-				if !control {
-					t.Logf("crypto/tls does not pass this")
-					return
-				}
-				passed.Add(1)
-				if ours, said := runNettest(t, "ours", name, "30s"); !ours {
-					t.Errorf("crypto/tls passes this, we do not:\n%s", said)
-				}
-			})
+	results := make([]mannersResult, len(manners))
+	var wg sync.WaitGroup
+	for i, name := range manners {
+		// Not t.Parallel, which would let as many run at a time as there are processors: they mostly wait.
+		wg.Go(func() { results[i] = compareManners(t.Context(), name) })
+	}
+	wg.Wait()
+	passed := 0
+	for i, name := range manners {
+		r := results[i]
+		switch {
+		case !strings.Contains(r.controlSaid, "/"+name):
+			t.Errorf("%s did not run:\n%s", name, r.controlSaid)
+		case !r.control:
+			t.Logf("crypto/tls does not pass %s", name)
+		case !r.ours:
+			t.Errorf("crypto/tls passes %s, we do not:\n%s", name, r.oursSaid)
+		default:
+			passed++
 		}
-	})
-	if int(passed.Load()) < len(manners)/2 {
-		t.Errorf("the control passed only %d of %d", passed.Load(), len(manners))
+	}
+	if passed < len(manners)/2 {
+		t.Errorf("only %d of %d were passed", passed, len(manners))
 	}
 }
 
-func runNettest(t *testing.T, kind, name, timeout string) (passed bool, said string) {
-	t.Helper()
+// mannersResult is how both kinds of connections fared, and what they printed.
+type mannersResult struct {
+	control, ours         bool
+	controlSaid, oursSaid string
+}
+
+// compareManners runs one subtest on the control and, if it passes there, on ours.
+func compareManners(ctx context.Context, name string) (r mannersResult) {
+	if r.control, r.controlSaid = runNettest(ctx, "control", name, "5s"); r.control {
+		r.ours, r.oursSaid = runNettest(ctx, "ours", name, "30s")
+	}
+	return r
+}
+
+func runNettest(ctx context.Context, kind, name, timeout string) (passed bool, said string) {
 	pattern := "-test.run=^TestConnHasTheMannersOfCryptoTLS$/^" + name + "$"
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout="+timeout, pattern)
+	command := exec.CommandContext(ctx, os.Args[0], "-test.v", "-test.timeout="+timeout, pattern)
 	command.Env = append(os.Environ(), nettestVariable+"="+kind)
 	output, err := command.CombinedOutput()
 	return err == nil, string(output)
 }
 
 func controlPipe() (c1, c2 net.Conn, stop func(), err error) {
-	certificates, err := makeCertificates(0)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	certificates, err := makeCertificates(key, 0)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -3,14 +3,11 @@ package tlssrp
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -398,101 +395,6 @@ func TestServerKnowsThatTheUserWasUnknown(t *testing.T) {
 	}
 }
 
-// The _RSA suites: certificate and signature are checked, RFC 5054 §2.5.2 and §2.5.3.
-func TestCertificates(t *testing.T) {
-	good := testCertificates(t)
-	suite := []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA}
-	base := func() (client, server *Config) {
-		client, server = smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
-		client.CipherSuites, server.CipherSuites = suite, suite
-		client.ServerName, client.RootCAs = "box.example", rootsOf(t, good)
-		client.Time = func() time.Time { return certificateEpoch.Add(time.Minute) }
-		server.Certificates = good
-		return client, server
-	}
-	for name, tt := range map[string]struct {
-		change func(client, server *Config)
-		want   AlertError
-	}{
-		"good": {func(_, _ *Config) {}, 0},
-		"expired": {func(c, _ *Config) {
-			c.Time = func() time.Time { return certificateEpoch.Add(2 * time.Hour) }
-		}, AlertBadCertificate},
-		"other name":   {func(c, _ *Config) { c.ServerName = "other.example" }, AlertBadCertificate},
-		"unknown root": {func(c, _ *Config) { c.RootCAs = x509.NewCertPool() }, AlertBadCertificate},
-		"unverified":   {func(c, _ *Config) { c.RootCAs, c.InsecureSkipVerify = x509.NewCertPool(), true }, 0},
-		"not to sign":  {func(_, s *Config) { s.Certificates = certificatesWithUsage(t, x509.KeyUsageKeyEncipherment) }, AlertUnsupportedCert},
-		"not a certificate": {func(_, s *Config) {
-			s.Certificates = []tls.Certificate{{Certificate: [][]byte{{1}}, PrivateKey: good[0].PrivateKey}}
-		}, AlertBadCertificate},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client, server := base()
-			tt.change(client, server)
-			out := play(t, clientOf(client), serverOf(server), unedited)
-			if tt.want != 0 {
-				checkAlert(t, out, tt.want)
-			} else if state := out.victim.ConnectionState(); len(state.PeerCertificates) != 1 || !isSigned(state.CipherSuite) {
-				t.Errorf("%+v, %v", state, out.err)
-			}
-		})
-	}
-}
-
-func TestServerSignatureIsChecked(t *testing.T) {
-	client, server := smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
-	client.CipherSuites, client.InsecureSkipVerify = []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA}, true
-	server.CipherSuites, server.Certificates = client.CipherSuites, testCertificates(t)
-	change := func(f func(*serverKeyExchangeMessage)) edit {
-		return func(i int, u unit) []unit {
-			if i != 2 {
-				return []unit{u}
-			}
-			m := &serverKeyExchangeMessage{signed: true}
-			if err := m.unmarshal(u.raw[messageHeaderLen:]); err != nil {
-				t.Error(err)
-			}
-			f(m)
-			return []unit{handshakeUnit(mustMarshal(t, m))}
-		}
-	}
-	for name, tt := range map[string]struct {
-		edited edit
-		want   AlertError
-	}{
-		"altered signature":       {change(func(m *serverKeyExchangeMessage) { m.signature[3] ^= 1 }), AlertDecryptError},
-		"altered salt":            {change(func(m *serverKeyExchangeMessage) { m.salt[3] ^= 1 }), AlertDecryptError},
-		"another algorithm":       {change(func(m *serverKeyExchangeMessage) { m.algorithm = signatureRSAPKCS1 }), AlertDecryptError},
-		"SHA-1 (was not offered)": {change(func(m *serverKeyExchangeMessage) { m.algorithm = 0x0201 }), AlertIllegalParameter},
-		"altered random":          {changeServerHello(t, func(m *serverHelloMessage) { m.random[5] ^= 1 }), AlertDecryptError},
-	} {
-		t.Run(name, func(t *testing.T) { checkAlert(t, play(t, clientOf(client), serverOf(server), tt.edited), tt.want) })
-	}
-}
-
-// The PKCS #1 signature is used with clients that do not offer PSS, and no _RSA suite with those that offer neither.
-func TestSignatureAlgorithmIsTheClients(t *testing.T) {
-	for _, tt := range []struct {
-		offered   []uint16
-		algorithm uint16
-		suite     uint16
-	}{
-		{signatureAlgorithms(), signatureRSAPSS, TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA},
-		{[]uint16{0x0201, signatureRSAPKCS1}, signatureRSAPKCS1, TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA},
-		{[]uint16{0x0201}, 0, TLS_SRP_SHA_WITH_AES_256_CBC_SHA},
-		{nil, 0, TLS_SRP_SHA_WITH_AES_256_CBC_SHA},
-	} {
-		config := serverConfig(nil)
-		config.CipherSuites = []uint16{TLS_SRP_SHA_RSA_WITH_AES_256_CBC_SHA, TLS_SRP_SHA_WITH_AES_256_CBC_SHA}
-		config.Certificates = testCertificates(t)
-		hs := &serverHandshakeState{config: config}
-		hs.hello = clientHelloMessage{cipherSuites: config.CipherSuites, signatureAlgorithms: tt.offered}
-		if err := hs.pickCipherSuite(); err != nil || hs.suite.id != tt.suite || hs.ka.algorithm != tt.algorithm {
-			t.Errorf("%04x: suite %04x, algorithm %04x, %v", tt.offered, hs.suite.id, hs.ka.algorithm, err)
-		}
-	}
-}
-
 // RFC 5246 §7.4.1.1: a HelloRequest within a handshake is ignored.
 func TestHelloRequestDuringHandshakeIsIgnored(t *testing.T) {
 	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
@@ -546,42 +448,6 @@ func TestUselessRecordsAreBounded(t *testing.T) {
 				t.Errorf("%d %s: %v", len(extra), name, out.err)
 			}
 		}
-	}
-}
-
-func TestConfigIsChecked(t *testing.T) {
-	signed := []uint16{TLS_SRP_SHA_RSA_WITH_AES_128_CBC_SHA}
-	for name, tt := range map[string]struct {
-		client bool
-		change func(*Config)
-	}{
-		"suite without SRP":                 {true, func(c *Config) { c.CipherSuites = []uint16{0xC014} }},
-		"no suites":                         {true, func(c *Config) { c.CipherSuites = []uint16{} }},
-		"no groups":                         {true, func(c *Config) { c.Groups = []*Group{} }},
-		"nil group":                         {true, func(c *Config) { c.Groups = []*Group{nil} }},
-		"no user name":                      {true, func(c *Config) { c.Username = "" }},
-		"long user name":                    {true, func(c *Config) { c.Username = strings.Repeat("x", 256) }},
-		"NUL in user name":                  {true, func(c *Config) { c.Username = "a\x00b" }},
-		"no password":                       {true, func(c *Config) { c.Password = "" }},
-		"_RSA without a name to check":      {true, func(c *Config) { c.CipherSuites = signed }},
-		"server: suite without SRP":         {false, func(c *Config) { c.CipherSuites = []uint16{0x002F} }},
-		"server: no GetVerifier":            {false, func(c *Config) { c.GetVerifier = nil }},
-		"server: only _RSA, no certificate": {false, func(c *Config) { c.CipherSuites = signed }},
-	} {
-		config := clientConfig()
-		if !tt.client {
-			config = serverConfig(testVerifier(t, smallGroup()))
-		}
-		if err := config.check(tt.client); err != nil {
-			t.Fatalf("%s: unchanged: %v", name, err)
-		}
-		tt.change(config)
-		if err := config.check(tt.client); err == nil {
-			t.Errorf("%s was accepted", name)
-		}
-	}
-	if err := (*Config)(nil).check(true); err == nil {
-		t.Error("no Config was accepted")
 	}
 }
 
