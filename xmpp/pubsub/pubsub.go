@@ -54,7 +54,9 @@ func (o Outcome) String() string {
 	return "failed"
 }
 
-// Publish puts item on a node of the own account, making or configuring the node as needed.
+// Publish puts item on a node of the own account, making or configuring the node as needed. A service
+// that knows options must heed them (XEP-0060 §7.1.5; Prosody 13 and ejabberd 24.12 do); one that
+// ignores them keeps a node as it is, so what is published should not be a secret.
 // The error, if any, is an *[xmpp.Error] or the session's.
 func Publish(ctx context.Context, s *xmpp.Session, node string, item Item, c Config) (Outcome, error) {
 	err := publish(ctx, s, node, item, c.options())

@@ -1,6 +1,6 @@
 // Package peerlink joins tests of XMPP extensions to a real server: the plainest login that there is,
-// with a password over direct TLS. Programs use xmpp/c2s, which is built on some of
-// what is tested here.
+// with a password over direct TLS, so that these tests do not hang on how xmpp/c2s logs in.
+// It is for tests alone.
 package peerlink
 
 import (
