@@ -93,16 +93,13 @@ func (m *Manager) Initiate(ctx context.Context, to jid.JID, contents ...Content)
 		return nil, err
 	}
 	err = s.request(ctx, s.message(SessionInitiate, contents...))
-	switch {
-	case err == nil:
+	if err == nil {
 		return s, nil
-	case ctx.Err() != nil, errors.Is(err, ErrTimeout): // the peer may have it
-		s.terminate(Reason{Condition: Cancel}, err)
-	case isTieBreak(err):
-		s.lose(errors.Join(ErrTieBreak, err))
-	default:
-		s.lose(err)
 	}
+	if isTieBreak(err) {
+		err = errors.Join(ErrTieBreak, err)
+	}
+	s.giveUp(err)
 	return nil, fmt.Errorf("jingle: offering a session: %w", s.Err())
 }
 

@@ -119,7 +119,7 @@ func (s *Session) Accept(ctx context.Context, c Content) error {
 	j := s.message(SessionAccept, c)
 	j.Responder = s.local
 	if err := s.request(ctx, j); err != nil {
-		s.lose(err)
+		s.giveUp(err)
 		return fmt.Errorf("jingle: accepting: %w", err)
 	}
 	return nil
@@ -147,7 +147,7 @@ func (s *Session) SendSecurityInfo(ctx context.Context, sec *Security) error {
 	s.mu.Unlock()
 	if err := s.request(ctx, s.message(SecurityInfo, c)); err != nil {
 		if isGone(err) && ctx.Err() == nil {
-			s.lose(err)
+			s.giveUp(err)
 		}
 		return fmt.Errorf("jingle: sending security-info: %w", err)
 	}
@@ -202,6 +202,17 @@ func (s *Session) terminateLocked(r Reason, cause error) {
 	s.goodbye, _ = s.m.queue(s.peer, s.farewell)
 	s.end = &EndedError{Reason: &r, Cause: cause}
 	s.enter(eventTerminate)
+}
+
+// giveUp ends the session after a request of ours that failed. A peer that refused it knows;
+// one that has not answered may have got it, and is told.
+func (s *Session) giveUp(err error) {
+	var refused *xmpp.Error
+	if errors.As(err, &refused) {
+		s.lose(err)
+		return
+	}
+	s.terminate(Reason{Condition: Cancel}, err)
 }
 
 // lose ends the session without telling the peer, who is not there or does not know it.

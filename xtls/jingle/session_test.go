@@ -369,3 +369,48 @@ func TestTerminateThenCloseOfTheLink(t *testing.T) {
 		_ = a.link.Close()
 	}
 }
+
+// A peer that has not answered a request may have got it: it is told when this side gives up.
+func TestGivingUpIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, try := range map[string]func(context.Context, *side, *Session) error{
+			"offer": func(ctx context.Context, b *side, _ *Session) error {
+				_, err := b.m.Initiate(ctx, romeo, content())
+				return err
+			},
+			"accept": func(ctx context.Context, _ *side, s *Session) error { return s.Accept(ctx, s.Offer()[0]) },
+		} {
+			r := linktest.NewRouter()
+			b := join(t, r, julietJID, nil)
+			p := xmpp.NewSession(r.Connect(romeoJID), nil)
+			got := make(chan *Jingle, 10)
+			p.HandleIQ(xmpp.Set, NS, "jingle", func(_ context.Context, r *xmpp.Request) { // without an answer
+				j, err := Parse(r.Payload[0])
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got <- j
+			})
+			serve(t, p)
+			if _, err := p.Request(t.Context(), xmpp.Set, juliet, offerOf("zzz").Element()); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := try(ctx, b, <-b.incoming)
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+			<-got
+			if j := <-got; j.Action != SessionTerminate || j.Reason.Condition != Cancel {
+				t.Errorf("%s: the peer heard %s", name, j.Element())
+			}
+			b.m.Close()
+			_ = b.link.Close()
+			_ = p.Close()
+			<-b.link.Done()
+			<-p.Done()
+		}
+	})
+}

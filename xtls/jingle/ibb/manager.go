@@ -94,7 +94,10 @@ func (m *Manager) Open(ctx context.Context, peer jid.JID, sid string, blockSize 
 		m.forget(c)
 		return nil, fmt.Errorf("ibb: opening a byte stream: %w", err)
 	}
-	return c, m.start(c)
+	if err := m.start(c); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Attach makes a byte stream that is open without <open/>, as the transport of 2009 has it.
@@ -103,7 +106,10 @@ func (m *Manager) Attach(peer jid.JID, sid string, blockSize int) (*Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	return c, m.start(c)
+	if err := m.start(c); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Pending is a byte stream that the peer is expected to open.
