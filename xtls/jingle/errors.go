@@ -42,7 +42,7 @@ func (e *EndedError) Error() string {
 
 func (e *EndedError) Unwrap() error { return e.Cause }
 
-// jingleError returns a stanza error with a Jingle-specific condition (XEP-0166 §10), in the namespace
+// jingleError returns a stanza error with a Jingle-specific condition (XEP-0166, Error Handling), in the namespace
 // that belongs to the session's.
 func jingleError(ns, typ, condition, app string) *xmpp.Error {
 	space := NSErrors

@@ -52,7 +52,7 @@ func TestPeerThatMayNotTry(t *testing.T) {
 	}
 }
 
-// XEP-0166 §6.3.2 and §10.
+// XEP-0166 §6.3.2 and Error Handling.
 func TestErrorsOfXEP0166(t *testing.T) {
 	r := linktest.NewRouter()
 	p, b := joinRaw(t, r, romeoJID), join(t, r, julietJID, nil)

@@ -86,7 +86,7 @@ func TestOpenOnlyAsExpected(t *testing.T) {
 	}
 }
 
-// XEP-0047 §2.2 and §5: what breaks a stream. The block is refused, what came before is still read, and
+// XEP-0047 §2.2 and §6: what breaks a stream. The block is refused, what came before is still read, and
 // nothing after it counts.
 func TestBlocksThatEndTheStream(t *testing.T) {
 	b64 := base64.StdEncoding.EncodeToString
@@ -327,7 +327,7 @@ func FuzzParseData(f *testing.F) {
 		if len(block) > 100 {
 			t.Fatalf("%d bytes", len(block))
 		}
-		// Base64 has one writing: there is no covert channel in it (XEP-0047 §5).
+		// Base64 has one writing: there is no covert channel in it (XEP-0047 §6).
 		if again := dataElement("s", n, block); again.Text() != text {
 			t.Fatalf("%q was read as %q", text, again.Text())
 		}
