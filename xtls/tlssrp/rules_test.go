@@ -474,3 +474,23 @@ func (c *editingConn) Read(b []byte) (int, error) {
 	}
 	return c.ready.Read(b)
 }
+
+func TestMessagesWithOneContentHaveIt(t *testing.T) {
+	for _, s := range victims(t)[:2] {
+		t.Run(s.name, func(t *testing.T) {
+			checkAlert(t, play(t, s.victim, s.other, func(_ int, u unit) []unit {
+				if u.record == recordChangeCipherSpec {
+					u.raw = []byte{2} // RFC 5246 §7.1 knows only 1
+				}
+				return []unit{u}
+			}), AlertDecodeError)
+		})
+	}
+	client := victims(t)[0]
+	checkAlert(t, play(t, client.victim, client.other, func(_ int, u unit) []unit {
+		if u.is(typeServerHelloDone) {
+			u.raw = []byte{byte(typeServerHelloDone), 0, 0, 1, 0} // RFC 5246 §7.4.5: empty
+		}
+		return []unit{u}
+	}), AlertDecodeError)
+}
