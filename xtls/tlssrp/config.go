@@ -63,7 +63,7 @@ type Config struct {
 	Certificates []tls.Certificate
 	// ProofReceived, if set, is called by a server as soon as it has judged the first thing that the client sent under the keys of the
 	// handshake, its Finished: that is the client's guess, and ok says whether it was right. Nothing has been answered yet, so the guess
-	// can be counted durably before the client learns anything. An error ends the handshake with access_denied.
+	// can be counted durably before the client learns anything. An error ends the handshake as a wrong password does, whatever ok was.
 	ProofReceived func(ctx context.Context, ok bool) error
 }
 

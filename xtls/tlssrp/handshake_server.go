@@ -202,7 +202,8 @@ func (hs *serverHandshakeState) readProof(ctx context.Context) error {
 	}
 	if hs.config.ProofReceived != nil {
 		if err := hs.config.ProofReceived(ctx, verdict == nil); err != nil {
-			return alertf(AlertAccessDenied, "taking the proof: %w", errors.Join(err, verdict))
+			// The alert of a wrong password whatever the verdict is: a guess that was not counted must not be answered.
+			return alertf(AlertBadRecordMAC, "taking the proof: %w", errors.Join(err, verdict))
 		}
 	}
 	if verdict != nil && hs.fake {

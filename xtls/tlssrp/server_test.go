@@ -155,7 +155,8 @@ func TestProofIsCounted(t *testing.T) {
 	}
 }
 
-// Nothing of the verdict may leave before ProofReceived has returned, and nothing but access_denied if it fails.
+// Nothing of the verdict may leave before ProofReceived has returned, and if it fails nothing but the alert of a wrong
+// password, whatever the verdict was.
 func TestProofIsCountedBeforeAnyAnswer(t *testing.T) {
 	for _, password := range []string{testPassword, "87654321"} {
 		full := errors.New("the disk is full")
@@ -163,11 +164,11 @@ func TestProofIsCountedBeforeAnyAnswer(t *testing.T) {
 		client.Password = password
 		server.ProofReceived = (&proofs{err: full}).received
 		c, _, clientErr, serverErr := pair(t, client, server)
-		if !errors.Is(serverErr, full) || !errors.Is(serverErr, AlertAccessDenied) {
+		if !errors.Is(serverErr, full) || !errors.Is(serverErr, AlertBadRecordMAC) {
 			t.Errorf("server: %v", serverErr)
 		}
 		var remote *RemoteAlertError
-		if !errors.As(clientErr, &remote) || remote.Alert != AlertAccessDenied || c.ConnectionState().HandshakeComplete {
+		if !errors.As(clientErr, &remote) || remote.Alert != AlertBadRecordMAC || !errors.Is(clientErr, ErrBadPassword) || c.ConnectionState().HandshakeComplete {
 			t.Errorf("client: %v", clientErr)
 		}
 	}
