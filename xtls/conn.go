@@ -1,6 +1,9 @@
 package xtls
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -8,9 +11,10 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xtls/jingle"
+	"xtls-agent/xtls/jingle/ibb"
 )
 
-// lingerTimeout is how long what the peer sent before it ended the Jingle session may still be read.
+// lingerTimeout is how long what the peer sent before it ended the Jingle session is waited for.
 const lingerTimeout = 2 * time.Second
 
 // Conn is an open XTLS transport: TLS on a bytestream of a Jingle session. Closing it closes all
@@ -23,21 +27,22 @@ type Conn struct {
 	Pin      Fingerprint
 	Attempt  Attempt // method SRP, responder: this attempt, proven; nil otherwise
 
+	raw     *ibb.Conn // beneath TLS
 	session *jingle.Session
 	closed  chan struct{} // closed by Close
 	once    sync.Once
 }
 
-// newConn ties a TLS connection to its Jingle session: when the peer ends that, what has
-// arrived may still be read for a moment, then the connection is closed. When the attempt at the PIN
-// is over, it is closed at once.
-func newConn(c *Conn) *Conn {
+// attend ties a TLS connection to its Jingle session: when the peer ends that, what has arrived may
+// still be read, and then comes [io.ErrUnexpectedEOF] unless the peer closed TLS before. gone is called a
+// moment later. When the attempt at the PIN is over, the connection is closed at once.
+func (e *Endpoint) attend(c *Conn, gone func()) *Conn {
 	c.closed = make(chan struct{})
 	var over <-chan struct{}
 	if c.Attempt != nil {
 		over = c.Attempt.Done()
 	}
-	go func() { // ends with Close
+	watching := e.run(func() { // ends with Close, or soon after the session
 		select {
 		case <-c.closed:
 			return
@@ -46,13 +51,31 @@ func newConn(c *Conn) *Conn {
 			return
 		case <-c.session.Done():
 		}
+		c.raw.Abort(errCut)
 		select {
 		case <-c.closed:
+		case <-e.closing:
 		case <-time.After(lingerTimeout):
-			_ = c.Close()
 		}
-	}()
+		gone()
+	})
+	if !watching {
+		c.raw.Abort(errCut)
+	}
 	return c
+}
+
+// errCut: the transport ended, and TLS had not. Somebody may have cut it.
+var errCut = fmt.Errorf("xtls: the transport ended without close_notify: %w", io.ErrUnexpectedEOF)
+
+// Read reads what the peer sent. [io.EOF] says that the peer has closed TLS; a transport that ends
+// without that, or a peer that vanished, is [io.ErrUnexpectedEOF].
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // Close closes TLS, the bytestream and the Jingle session.

@@ -38,7 +38,12 @@ type Endpoint struct {
 	session *xmpp.Session
 	jingle  *jingle.Manager
 	ibb     *ibb.Manager
-	running sync.WaitGroup // of responder's sessions
+	waiting strangers
+
+	mu      sync.Mutex // guards closed, against running
+	closed  bool
+	closing chan struct{}  // closed by Close
+	running sync.WaitGroup // of responder's sessions, and of those who attend to connections
 }
 
 // New mounts XTLS, with Jingle and in-band bytestreams, on s, which is not served yet.
@@ -46,7 +51,7 @@ func New(s *xmpp.Session, cfg Config) *Endpoint {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Endpoint{cfg: cfg, own: fingerprint(cfg.Certificate), session: s}
+	e := &Endpoint{cfg: cfg, own: fingerprint(cfg.Certificate), session: s, closing: make(chan struct{})}
 	e.ibb = ibb.NewManager(s, ibb.Config{})
 	jcfg := jingle.Config{Allow: e.mayOffer, Log: cfg.Log, DecideTimeout: totalTimeout}
 	if cfg.Serve != nil {
@@ -58,9 +63,26 @@ func New(s *xmpp.Session, cfg Config) *Endpoint {
 
 // Close ends all connections and waits for those who serve them.
 func (e *Endpoint) Close() {
+	e.mu.Lock()
+	if !e.closed {
+		e.closed = true
+		close(e.closing)
+	}
+	e.mu.Unlock()
 	e.jingle.Close()
 	e.ibb.Close()
 	e.running.Wait()
+}
+
+// run starts f unless the endpoint is closed. Close waits for it.
+func (e *Endpoint) run(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.running.Go(f)
+	return true
 }
 
 // Features are what service discovery must announce (jingle-xtls, Determining Support).

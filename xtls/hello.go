@@ -16,25 +16,23 @@ const maxHello = 1 << 14
 
 var errNoHello = errors.New("xtls: the first bytes are no TLS ClientHello")
 
-// sniff reads the first TLS record of conn and returns which method its ClientHello
-// means, and a conn on which that record is still to be read. It is needed only where a peer
-// left out security-info (jingle-xtls, Basic Protocol: "the responder will see the initiator's choice in
-// the first message of the TLS handshake").
-func sniff(conn net.Conn) (Method, net.Conn, error) {
+// sniff reads the first TLS record of conn, and returns what it holds and a conn on which it is still to be
+// read. What is in it matters only where a peer left out security-info (jingle-xtls, Basic Protocol: "the
+// responder will see the initiator's choice in the first message of the TLS handshake").
+func sniff(conn net.Conn) ([]byte, net.Conn, error) {
 	head := make([]byte, 5)
 	if _, err := io.ReadFull(conn, head); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	size := int(head[3])<<8 | int(head[4])
 	if head[0] != 22 || size == 0 || size > maxHello {
-		return "", nil, errNoHello
+		return nil, nil, errNoHello
 	}
 	record := append(head, make([]byte, size)...)
 	if _, err := io.ReadFull(conn, record[5:]); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	method, err := methodOfHello(record[5:])
-	return method, &prefixConn{Conn: conn, prefix: bytes.NewReader(record)}, err
+	return record[5:], &prefixConn{Conn: conn, prefix: bytes.NewReader(record)}, nil
 }
 
 // methodOfHello returns SRP if the ClientHello (RFC 5246 §7.4.1.2) offers a pure SRP suite.

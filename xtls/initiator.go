@@ -65,18 +65,18 @@ func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready 
 	tr := ibb.Transport{NS: ibb.NSTransport, SID: rand.Text(), BlockSize: BlockSize}
 	js, err := e.jingle.Initiate(ctx, peer, e.offer(tr, m))
 	if err != nil {
-		return nil, ended(err)
+		return nil, ended(err, m)
 	}
 	c, err := e.openTransport(ctx, js, tr, m, ready, hs)
 	if err != nil {
 		js.Terminate(failure(err))
 		if end := js.Err(); end != nil && errors.Is(err, errSessionEnded) {
-			err = ended(end)
+			err = ended(end, m)
 		}
 		return nil, err
 	}
 	c.Method, c.Local, c.Peer, c.session = m, e.session.LocalAddr(), peer, js
-	return newConn(c), nil
+	return e.attend(c, func() {}), nil
 }
 
 // errSessionEnded: the Jingle session ended under something; its reason says more.
@@ -108,34 +108,37 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	defer stop()
 	accepted, err := js.Accepted(live)
 	if err != nil {
-		return nil, ended(err)
+		return nil, ended(err, m)
 	}
 	answer, tr, err := e.checkAnswer(accepted, tr, m)
 	if err != nil {
 		return nil, err
 	}
 	if err := ready(live); err != nil {
-		return nil, cause(live, err)
+		return nil, &refusal{jingle.Reason{Condition: jingle.Cancel}, cause(live, err)}
 	}
 	if err := js.SendSecurityInfo(live, security(nil, m)); err != nil {
 		return nil, cause(live, err)
 	}
-	raw, err := e.ibb.Open(live, js.Peer(), tr.SID, tr.BlockSize)
+	opening, cancel := context.WithTimeoutCause(live, totalTimeout, errStalled)
+	defer cancel()
+	raw, err := e.ibb.Open(opening, js.Peer(), tr.SID, tr.BlockSize)
 	if err != nil {
-		return nil, cause(live, fmt.Errorf("xtls: opening the transport: %w", err))
+		return nil, cause(opening, fmt.Errorf("xtls: opening the transport: %w", err))
 	}
 	return e.secure(ctx, js, raw, answer, hs)
 }
 
 // secure runs the handshake. A peer that ends the session says in TLS why, just before: that
 // is still read.
-func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw net.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
+func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
 	watched, ctx, stopWatch := watch(ctx, raw)
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
 	if err == nil {
+		c.raw = raw
 		return c, nil
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // its reason follows

@@ -37,8 +37,9 @@ func decline(cause error) jingle.Reason {
 	return jingle.Reason{Condition: jingle.Decline}
 }
 
-// ended turns the end of a Jingle session into what its initiator's user is told.
-func ended(err error) error {
+// ended turns the end of a Jingle session, that offered method m, into what its initiator's user is told. Of
+// pairing only a session to pair speaks: nobody can make "press the button" out of a call.
+func ended(err error, m Method) error {
 	var end *jingle.EndedError
 	if !errors.As(err, &end) {
 		return err
@@ -50,7 +51,13 @@ func ended(err error) error {
 	case end.Reason == nil || !end.ByPeer:
 		return fmt.Errorf("xtls: %w", err)
 	case end.Reason.App != nil && end.Reason.App.Name.Space == nsPairing && hints[end.Reason.App.Name.Local] != nil:
-		return fmt.Errorf("xtls: %w", hints[end.Reason.App.Name.Local])
+		hint := hints[end.Reason.App.Name.Local]
+		if m == X509 {
+			hint = ErrNotKnown
+		} else if errors.Is(hint, ErrNotKnown) {
+			hint = ErrRefused
+		}
+		return fmt.Errorf("xtls: %w", hint)
 	case end.Reason.Condition == jingle.Decline:
 		return fmt.Errorf("xtls: %w", ErrRefused)
 	case end.Reason.Condition == jingle.SecurityError:

@@ -1,10 +1,12 @@
 package xtls
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -15,21 +17,29 @@ import (
 
 // incoming takes a session that a peer offers. It runs on the link's read goroutine.
 func (e *Endpoint) incoming(js *jingle.Session) {
-	e.running.Go(func() {
-		ctx, stop := untilEnded(context.Background(), js, 0)
-		defer stop()
-		c, err := e.respond(ctx, js)
-		if err != nil {
-			e.cfg.Log.Info("xtls: session refused or failed", "peer", js.Peer().String(), "err", err)
-			return
-		}
-		defer c.Close()
-		if c.Attempt != nil {
-			defer c.Attempt.End()
-		}
-		e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method))
-		e.cfg.Serve(ctx, c)
-	})
+	if !e.run(func() { e.answer(js) }) {
+		js.Terminate(jingle.Reason{Condition: jingle.Gone})
+	}
+}
+
+// answer answers an offer and, if that leads to a connection, has it served.
+func (e *Endpoint) answer(js *jingle.Session) {
+	setup, stop := untilEnded(context.Background(), js, 0)
+	defer stop()
+	c, err := e.respond(setup, js)
+	if err != nil {
+		e.cfg.Log.Info("xtls: session refused or failed", "peer", js.Peer().String(), "err", err)
+		return
+	}
+	ctx, gone := context.WithCancel(context.Background())
+	defer gone()
+	e.attend(c, gone)
+	defer c.Close()
+	if c.Attempt != nil {
+		defer c.Attempt.End()
+	}
+	e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method))
+	e.cfg.Serve(ctx, c)
 }
 
 // responding is one session of the responder's while it is being set up.
@@ -56,7 +66,7 @@ func (e *Endpoint) respond(ctx context.Context, js *jingle.Session) (*Conn, erro
 		return nil, cause(ctx, err)
 	}
 	c.Local, c.Peer, c.session = js.Local(), js.Peer(), js
-	return newConn(c), nil
+	return c, nil
 }
 
 // refusal is an error with the reason that the peer hears.
@@ -129,15 +139,18 @@ func (r *responding) accept(ctx context.Context) (*Conn, error) {
 	r.js.OnSecurityInfo(r.securityInfo)
 	setup, cancel := context.WithTimeoutCause(ctx, r.setupTimeout(), errStalled)
 	defer cancel()
+	leave := r.wait()
+	defer leave()
 	raw, err := r.openTransport(setup)
 	if err != nil {
 		return nil, cause(setup, err)
 	}
-	c, err := r.secure(ctx, setup, raw)
+	c, err := r.secure(ctx, setup, raw, leave)
 	if err != nil {
 		_ = raw.Close() // what TLS had to say leaves first
 		return nil, err
 	}
+	c.raw = raw
 	return c, nil
 }
 
@@ -210,25 +223,66 @@ func (r *responding) grants(m Method) bool {
 	return false
 }
 
-// secure reads the ClientHello, within setup, and runs TLS as the server, by the method that
-// the initiator has chosen.
-func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn) (*Conn, error) {
-	stop := context.AfterFunc(setup, func() { raw.Abort(context.Cause(setup)) })
-	hello, conn, err := sniff(raw)
-	if !stop() || err != nil {
+// wait takes a place among those who may be waited for, where the peer has nothing to show yet but its
+// wish to try a PIN. Whoever is in the way hears that it was too many.
+func (r *responding) wait() (leave func()) {
+	if r.grants(X509) {
+		return func() {}
+	}
+	w := &waiting{peer: r.js.Peer().Bare(), end: func() { r.js.Terminate(decline(ErrTooMany)) }}
+	r.e.waiting.enter(w)
+	return func() { r.e.waiting.leave(w) }
+}
+
+// secure waits for the first byte, within setup, and runs TLS as the server, by the method that
+// the initiator has chosen. heard is called when there is a whole ClientHello.
+func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn, heard func()) (*Conn, error) {
+	first, err := r.firstByte(setup, raw)
+	if err != nil {
 		return nil, cause(setup, err)
 	}
-	watched, ctx, stopWatch := watch(ctx, conn)
+	watched, ctx, stopWatch := watch(ctx, first)
 	defer stopWatch()
-	method := r.method(hello)
-	var c *Conn
-	if method == X509 {
-		c, err = r.x509(ctx, watched)
-	} else {
-		c, err = r.srp(ctx, watched)
-	}
+	c, err := r.handshake(ctx, watched, raw, heard)
 	if err != nil {
 		return nil, cause(ctx, err)
+	}
+	return c, nil
+}
+
+// firstByte waits for the transport's first byte, and returns a conn on which it is still to be read. From there
+// on the handshake is timed: before, a person may be typing.
+func (r *responding) firstByte(setup context.Context, raw *ibb.Conn) (net.Conn, error) {
+	stop := context.AfterFunc(setup, func() { raw.Abort(context.Cause(setup)) })
+	first := make([]byte, 1)
+	_, err := io.ReadFull(raw, first)
+	if !stop() && err == nil {
+		err = context.Cause(setup)
+	}
+	return &prefixConn{Conn: raw, prefix: bytes.NewReader(first)}, err
+}
+
+// handshake reads the ClientHello and goes on by the method chosen.
+func (r *responding) handshake(ctx context.Context, conn net.Conn, raw *ibb.Conn, heard func()) (*Conn, error) {
+	stop := context.AfterFunc(ctx, func() { raw.Abort(context.Cause(ctx)) })
+	hello, conn, err := sniff(conn)
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	heard()
+	method, err := r.method(hello)
+	if err != nil {
+		return nil, err
+	}
+	var c *Conn
+	if method == X509 {
+		c, err = r.x509(ctx, conn)
+	} else {
+		c, err = r.srp(ctx, conn)
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.Method = method
 	return c, nil
@@ -236,15 +290,15 @@ func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn) (*Conn, e
 
 // method returns the one that security-info named; if there was none, the only one that this
 // session has; else the one that the ClientHello means.
-func (r *responding) method(hello Method) Method {
+func (r *responding) method(hello []byte) (Method, error) {
 	r.chosen.close() // the transport of 2009 opens with its first bytes
 	if m, ok := r.chosen.get(); ok {
-		return m
+		return m, nil
 	}
 	if len(r.methods) == 1 {
-		return r.methods[0]
+		return r.methods[0], nil
 	}
-	return hello
+	return methodOfHello(hello)
 }
 
 func (r *responding) x509(ctx context.Context, conn net.Conn) (*Conn, error) {

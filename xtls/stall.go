@@ -3,6 +3,7 @@ package xtls
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 )
@@ -38,6 +39,9 @@ func watch(ctx context.Context, conn net.Conn) (watched *stallConn, hs context.C
 func (c *stallConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.progress(n)
+	if err == io.EOF { // crypto/tls would take it for the end of TLS (RFC 8446 §6.1)
+		err = errCut
+	}
 	return n, err
 }
 
