@@ -33,9 +33,7 @@ func (l *Link) keepAlive(interval, timeout time.Duration) {
 }
 
 func (l *Link) ping() error {
-	id := rand.Text()
-	l.pingID.Store(id)
-	return l.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: id, Payload: []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}})
+	return l.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: l.pingIDs + rand.Text(), Payload: []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}})
 }
 
 // pause waits for d, and reports whether the link still runs.

@@ -1,13 +1,14 @@
 package goxmpp
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	upstream "github.com/xmppo/go-xmpp"
@@ -44,7 +45,7 @@ type Link struct {
 	closing   chan struct{} // closed when Close begins
 	closeOnce sync.Once
 	pinging   sync.WaitGroup
-	pingID    atomic.Value // string: the ping whose answer is not handed out
+	pingIDs   string // what the ids of our pings start with, whose answers are not handed out
 
 	readMu  sync.Mutex // held while reading; guards readErr
 	readErr error      // how reading ended; nil while it may go on
@@ -59,9 +60,8 @@ var _ xmpp.Link = (*Link)(nil)
 func newLink(cfg Config, client *upstream.Client, local jid.JID, r *relay, m *meter) *Link {
 	l := &Link{
 		local: local, relay: r, meter: m, limits: cfg.Limits, log: cfg.Logger,
-		closing: make(chan struct{}), client: client,
+		closing: make(chan struct{}), client: client, pingIDs: rand.Text() + "-",
 	}
-	l.pingID.Store("")
 	l.pinging.Go(func() { l.keepAlive(cfg.PingInterval, cfg.PingTimeout) })
 	return l
 }
@@ -120,7 +120,7 @@ func (l *Link) convert(received any) *xmpp.Stanza {
 	if err != nil {
 		l.log.Debug("a stanza that cannot be read", "err", err)
 	}
-	if st != nil && st.IsResponse() && st.ID == l.pingID.Load() {
+	if st != nil && st.IsResponse() && strings.HasPrefix(st.ID, l.pingIDs) {
 		return nil
 	}
 	return st

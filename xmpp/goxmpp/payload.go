@@ -25,7 +25,8 @@ func payload(v upstream.XMLElement, limits xmpp.Limits) (*xmpp.Element, error) {
 
 // reencoded makes an element of one that the library decoded and encoded again. Its content is as it was on the wire. Its start
 // tag is not: encoding/xml has added a declaration of the element's namespace to the one that was there, taken
-// declarations of prefixes for attributes of a namespace "xmlns", and named the prefixes of attributes anew.
+// declarations of prefixes for attributes of a namespace "xmlns", and named the prefixes of attributes anew. (Attributes of a
+// namespace that is really named "xmlns" cannot be told from declarations, and are lost.)
 func reencoded(text []byte, limits xmpp.Limits) (*xmpp.Element, error) {
 	dec := xml.NewDecoder(bytes.NewReader(text))
 	tok, err := dec.RawToken()
