@@ -2,12 +2,13 @@ package agent
 
 import (
 	"context"
-	"net"
-	"net/netip"
+
+	"xtls-agent/xmpp/lan"
 )
 
-var noAddr netip.Addr
-
-// announce tells the LAN that the device is there, by multicast DNS (XEP-0174 §3).
-func (l *life) announce(ctx context.Context, addr net.Addr) {
+// announce tells the LAN that the device is there, by multicast DNS (XEP-0174 §3), until ctx ends.
+func (l *life) announce(ctx context.Context, listener *lan.Listener) {
+	if err := listener.Announce(ctx, lan.Presence{Nick: string(l.cfg.Name)}); err != nil && ctx.Err() == nil {
+		l.log.Warn("not announced by multicast DNS", "err", err)
+	}
 }

@@ -33,7 +33,7 @@ func (l *life) serveLAN(ctx context.Context) error {
 	defer serving.Wait()
 	defer listener.Close()
 	if l.cfg.LAN.Announce() {
-		serving.Go(func() { l.announce(ctx, listener.Addr()) })
+		serving.Go(func() { l.announce(ctx, listener) })
 	}
 	for {
 		link, err := listener.Accept(ctx)

@@ -14,6 +14,7 @@ import (
 
 	"xtls-agent/control"
 	"xtls-agent/control/exec"
+	"xtls-agent/hw/display"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp/lan"
@@ -173,6 +174,16 @@ func (l *life) show(n pairing.Notice) {
 		l.log.Warn("no display shows this", "notice", n.Text(), "err", err)
 	}
 	l.guests.windowMayBeOpen()
+}
+
+// trouble puts a line on the displays, unless pairing has something to say there.
+func (l *life) trouble(line string) {
+	if l.keeper.Status().State != pairing.Closed {
+		return
+	}
+	if err := l.panel.show(display.Screen{Lines: []string{line}, Address: l.address().Bare().String()}); err != nil {
+		l.log.Warn("no display shows this", "line", line, "err", err)
+	}
 }
 
 // address is what the device is called where it can be reached.

@@ -29,6 +29,9 @@ func (o owners) Owner(bare string, link pairing.Link) bool {
 	return slices.ContainsFunc(o.peers.ByJID(j), func(r trust.Record) bool { return r.State == trust.Confirmed })
 }
 
+// noAddr stands where a server stands between, and addresses mean nothing.
+var noAddr netip.Addr
+
 // peerOf tells the policy how peers on a link count: by JID through a server, by address on
 // the LAN.
 func peerOf(kind trust.Link, addr netip.Addr) func(jid.JID) pairing.Peer {

@@ -2,25 +2,130 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
+	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xmpp/goxmpp"
+	"xtls-agent/xmpp/pubsub"
+	"xtls-agent/xmpp/roster"
+	"xtls-agent/xtls"
 )
 
 // serveServer keeps the link to the device's server until ctx ends.
 func (l *life) serveServer(ctx context.Context) error {
-	<-ctx.Done()
-	return ctx.Err()
+	l.env.Ready()
+	var end *xtls.Endpoint
+	var registry *disco.Registry
+	defer func() {
+		if end != nil {
+			end.Close()
+		}
+	}()
+	return c2s.Supervisor{
+		Dial: l.dialServer,
+		Mount: func(s *xmpp.Session) {
+			if end != nil { // of the connection before
+				end.Close()
+			}
+			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr))
+			roster.HandlePushes(s, func(roster.Item) {})
+			l.guests.requests.Mount(s)
+		},
+		Online: func(ctx context.Context, s *xmpp.Session) error { return l.online(ctx, s, registry) },
+		Report: l.reportServer,
+		Log:    l.log,
+	}.Run(ctx)
 }
 
-// onServer serves one connection to the server. It returns when that has ended.
-func (l *life) onServer(ctx context.Context, s *xmpp.Session) error {
-	end, registry := l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr))
-	s.HandlePresence(l.guests.handle)
-	defer end.Close()
-	defer l.guests.detach()
-	if err := l.guests.attach(s, registry); err != nil {
+// dialServer logs in by the link that the configuration selects.
+func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
+	cfg := l.cfg.XMPP
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Link == LinkGoXMPP {
+		link, err := goxmpp.Dial(ctx, goxmpp.Config{
+			JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
+			Logger: l.log, Now: l.env.Now,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return link, nil
+	}
+	link, err := c2s.Dial(ctx, c2s.Config{
+		JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
+		Log: l.log, Now: l.env.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return link, nil
+}
+
+// online runs beside each connection: it shows the device, publishes its certificate, and answers
+// who asks to see it.
+func (l *life) online(ctx context.Context, s *xmpp.Session, registry *disco.Registry) error {
+	caps, err := registry.Caps()
+	if err != nil {
 		return err
 	}
-	return s.Serve(ctx)
+	// Some servers tell about subscriptions only who has asked for the roster (RFC 6121 §2.1.3).
+	if _, err := roster.Get(ctx, s); err != nil {
+		l.log.Warn("asking for the roster", "err", err)
+	}
+	l.publish(ctx, s)
+	// Priority 0, although nobody needs to send messages here: with a negative one ejabberd keeps to itself who asked to
+	// see the device while it was offline.
+	return l.guests.serve(ctx, s, roster.Presence{Payload: []*xmpp.Element{caps.Element()}})
+}
+
+// publishTimeout bounds the publishing of the certificate: the device is not shown before.
+const publishTimeout = 20 * time.Second
+
+// publish puts the certificate on the account's own node (XEP-0189 §3). Nothing is trusted because it
+// stands there, so a failure is no more than a line in the log.
+func (l *life) publish(ctx context.Context, s *xmpp.Session) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	der := l.memory.identity.DER()
+	outcome, err := pubsub.Publish(ctx, s, pairing.NSPubkeys,
+		pubsub.Item{ID: pairing.ItemID(der), Payload: pairing.Keyinfo(der)},
+		pubsub.Config{Access: pubsub.AccessPresence, MaxItems: 16})
+	l.log.Info("publishing the certificate", "outcome", outcome.String(), "err", err)
+}
+
+// reportServer notes how the link is doing, and tells the person at the device what only a
+// person can mend.
+func (l *life) reportServer(st c2s.State) {
+	addr, words := l.cfg.XMPP.JID.String(), st.Phase.String()
+	if st.Phase == c2s.Online {
+		addr = st.Addr.String()
+		l.log.Info("online", "as", addr)
+	}
+	if st.Phase == c2s.Waiting {
+		words = fmt.Sprintf("waiting until %s: %v", st.Until.Format(time.TimeOnly), st.Err)
+		l.tellTrouble(st.Err)
+	}
+	l.links.set(string(l.cfg.XMPP.Link), addr, words)
+}
+
+// tellTrouble puts on the display what keeps the device offline, where a person can mend it.
+func (l *life) tellTrouble(err error) {
+	var cert *xmpp.CertificateError
+	switch {
+	case errors.As(err, &cert) && cert.ClockUnset:
+		l.trouble(pairing.Notice{Kind: pairing.NoticeClockNotSet}.Text())
+	case errors.Is(err, xmpp.ErrNotAuthorized):
+		l.trouble("The server refuses this device's account or password.")
+	case errors.As(err, &cert):
+		l.trouble("The server's certificate does not verify. See the log.")
+	}
 }
