@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -153,17 +152,18 @@ func (c *Conn) handshake(ctx context.Context) error {
 		c.interrupt()
 	})
 	err := c.runHandshake(ctx)
+	if ctx.Err() == nil {
+		c.sendAlertFor(err) // still under the guard: the peer may not be reading
+	}
 	if !stop() {
 		<-interrupted
 		c.abandon(err)
 		return cancelled(ctx, err)
 	}
-	if err != nil {
-		c.sendAlertFor(err)
-		return err
+	if err == nil {
+		c.complete.Store(true)
 	}
-	c.complete.Store(true)
-	return nil
+	return err
 }
 
 // cancelled is the error of a handshake whose ctx ended. What else went wrong before, perhaps a wrong password, stays visible.
@@ -315,4 +315,3 @@ func (c *Conn) sendCloseNotify() error {
 }
 
 var _ net.Conn = (*Conn)(nil)
-var _ io.ReadWriteCloser = (*Conn)(nil)

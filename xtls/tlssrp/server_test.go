@@ -218,3 +218,37 @@ func TestCancelledHandshakeStillTellsOfAWrongPassword(t *testing.T) {
 		t.Errorf("client: %v", clientErr)
 	}
 }
+
+func TestAlertIsNotHeldUpByAPeerThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = b.Write([]byte("GET / HTTP/1.1\r\n")) })
+		start := time.Now()
+		err := Server(a, serverConfig(nil)).HandshakeContext(ctx)
+		if !errors.Is(err, AlertUnexpectedMessage) || time.Since(start) > 2*time.Second+cancelAlertTimeout {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		wg.Wait()
+		_ = b.Close()
+	})
+}
+
+func TestCloseEndsTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		server := Server(a, serverConfig(nil))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := server.Handshake(); err == nil {
+				t.Error("the handshake succeeded with nobody")
+			}
+		})
+		synctest.Wait()
+		_ = server.Close()
+		wg.Wait()
+		_ = b.Close()
+	})
+}
