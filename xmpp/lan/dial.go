@@ -74,7 +74,10 @@ func ParseTarget(target string) (string, error) {
 	rest := strings.TrimPrefix(target, Scheme)
 	host, port, err := net.SplitHostPort(rest)
 	if err != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]"), strconv.Itoa(DefaultPort)
+		host, port = rest, strconv.Itoa(DefaultPort)
+		if inner, ok := strings.CutPrefix(rest, "["); ok && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 || !isHost(host) {

