@@ -3,6 +3,7 @@ package tlssrp
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net"
@@ -123,5 +124,29 @@ func TestWrongPasswordIsRecognisedOnBothSides(t *testing.T) {
 	_, _, clientErr, serverErr := pair(t, client, serverConfig(testVerifier(t, nil)))
 	if !errors.Is(clientErr, ErrBadPassword) || !errors.Is(serverErr, ErrBadPassword) {
 		t.Errorf("client: %v, server: %v", clientErr, serverErr)
+	}
+}
+
+// Each side draws 32 bytes for its random, 32 for its exponent and 16 for the IV of Finished. If they run out the handshake fails, and says so.
+func TestHandshakeNeedsItsRandomness(t *testing.T) {
+	for n := range 81 {
+		client, server := smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
+		client.Rand = io.LimitReader(rand.Reader, int64(n))
+		checkRandomness(t, "client", n, play(t, clientOf(client), serverOf(server), unedited))
+
+		client, server = smallClientConfig(), serverConfig(testVerifier(t, smallGroup()))
+		server.Rand = io.LimitReader(rand.Reader, int64(n))
+		checkRandomness(t, "server", n, play(t, serverOf(server), clientOf(client), unedited))
+	}
+}
+
+func checkRandomness(t *testing.T, who string, n int, out outcome) {
+	t.Helper()
+	complete := out.victim.ConnectionState().HandshakeComplete
+	if complete != (n == 80) {
+		t.Errorf("%s with %d bytes: complete is %v, error %v", who, n, complete, out.err)
+	}
+	if n < 80 && !errors.Is(out.err, io.EOF) && !errors.Is(out.err, io.ErrUnexpectedEOF) {
+		t.Errorf("%s with %d bytes: %v does not say why", who, n, out.err)
 	}
 }
