@@ -170,11 +170,16 @@ func newKeys(t *testing.T, name string) *owner.Keyring {
 
 func dial(t *testing.T, b *box, keys *owner.Keyring, as string) *owner.Owner {
 	t.Helper()
+	return dialWith(t, b, keys, as, owner.Config{})
+}
+
+func dialWith(t *testing.T, b *box, keys *owner.Keyring, as string, cfg owner.Config) *owner.Owner {
+	t.Helper()
 	link, err := lan.Dial(t.Context(), b.addr, jid.MustParse(as))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := owner.New(link, keys, owner.Config{})
+	o := owner.New(link, keys, cfg)
 	t.Cleanup(o.Close)
 	return o
 }

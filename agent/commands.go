@@ -150,7 +150,7 @@ func (l *life) localCommands() []control.Command {
 // endAfter ends the life for why, if there is a reason, once the answer has had time to leave.
 func (l *life) endAfter(why error) error {
 	if why != nil {
-		time.AfterFunc(200*time.Millisecond, func() { l.stop(why) })
+		time.AfterFunc(answerGrace, func() { l.stop(why) })
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"time"
 
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
@@ -62,8 +63,11 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 		return err
 	}
 	s := xmpp.NewSession(link, l.log)
-	l.onOwnersSession(s, owner)
-	remove := l.sessions.add(s, owner.Key(), func() { _ = c.Fail() })
+	revoke := l.onOwnersSession(s, owner)
+	remove := l.sessions.add(s, owner.Key(), func() {
+		revoke() // at once; an owner who removed himself still gets the answer
+		l.ending.Go(func() { endSoon(ctx, s) })
+	})
 	defer remove()
 	if _, still := l.memory.owners.Trusted(owner.JID, owner.Fingerprint); !still { // removed meanwhile
 		_ = link.Close()
@@ -74,8 +78,21 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 	} else {
 		l.guests.welcome(owner.JID)
 	}
+	l.tellLate(s, owner.Key())
 	return s.Serve(ctx)
 }
+
+// endSoon ends a session that can do nothing any more, once an answer under way has left.
+func endSoon(ctx context.Context, s *xmpp.Session) {
+	select {
+	case <-time.After(answerGrace):
+	case <-ctx.Done():
+	}
+	_ = s.Close()
+}
+
+// answerGrace is how long an answer may take to be queued.
+const answerGrace = 250 * time.Millisecond
 
 // confirmed tells everybody that there is a new owner.
 func (l *life) confirmed(owner trust.Record) {
@@ -86,11 +103,5 @@ func (l *life) confirmed(owner trust.Record) {
 	l.codeMu.Unlock()
 	l.keeper.Confirmed(owner.JID.String())
 	l.guests.welcome(owner.JID)
-	text := fmt.Sprintf("%s has a new owner: %s (certificate %s)", l.cfg.Name, owner.JID, owner.Fingerprint)
-	l.sessions.each(owner.Key(), func(s *xmpp.Session) {
-		news := &xmpp.Stanza{Kind: xmpp.Message, Type: "headline", Payload: []*xmpp.Element{xmpp.NewText(xmpp.NSClient, "body", text)}}
-		if err := s.Post(news); err != nil {
-			l.log.Debug("an owner was not told of the new one", "err", err)
-		}
-	})
+	l.tellOwners(owner.Key(), fmt.Sprintf("%s has a new owner: %s (certificate %s)", l.cfg.Name, owner.JID, owner.Fingerprint))
 }

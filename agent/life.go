@@ -34,6 +34,7 @@ type life struct {
 	forLocal  *control.Registry // on the local socket: the same and a few more
 	links     *board            // how the links are doing
 	sessions  *sessions         // open x509 sessions
+	news      *news             // what owners are still to be told
 	guests    *guests           // who waits for a window, on the server link
 
 	codeMu sync.Mutex // guards code
@@ -41,6 +42,8 @@ type life struct {
 
 	openersMu sync.Mutex           // guards openers
 	openers   map[string]trust.Key // by bare JID: whose certificate asked for a window
+
+	ending sync.WaitGroup // sessions that are about to end
 
 	end chan error // what ends the life besides its context; holds one
 }
@@ -53,7 +56,7 @@ func newLife(a *Agent, p *panel) (*life, error) {
 	}
 	l := &life{
 		agent: a, cfg: a.cfg, env: a.env, log: a.env.Log, panel: p, memory: m,
-		links: newBoard(), sessions: newSessions(), openers: make(map[string]trust.Key), end: make(chan error, 1),
+		links: newBoard(), sessions: newSessions(), news: &news{store: a.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
 	}
 	l.guests = newGuests(l)
 	if err := l.newKeeper(); err != nil {
@@ -152,6 +155,7 @@ func (l *life) run(ctx context.Context) error {
 		l.log.Info("no pairing window at the start", "why", err)
 	}
 	err := group.Wait()
+	l.ending.Wait()
 	l.forOwners.Close()
 	l.forLocal.Close()
 	return err

@@ -82,7 +82,7 @@ func (m *memory) mend() error {
 // wipe forgets everything. Owners go first: a wipe that is cut off leaves a device that
 // belongs to nobody, or the whole memory.
 func (m *memory) wipe() error {
-	for _, name := range []string{ownersFile, countersFile, trust.IdentityFile} {
+	for _, name := range []string{ownersFile, newsFile, countersFile, trust.IdentityFile} {
 		if err := m.store.Remove(name); err != nil {
 			return fmt.Errorf("agent: forgetting %s: %w", name, err)
 		}

@@ -12,7 +12,6 @@ import (
 	"xtls-agent/xmpp/c2s"
 	"xtls-agent/xmpp/disco"
 	"xtls-agent/xmpp/goxmpp"
-	"xtls-agent/xmpp/pubsub"
 	"xtls-agent/xmpp/roster"
 	"xtls-agent/xtls"
 )
@@ -95,10 +94,7 @@ const publishTimeout = 20 * time.Second
 func (l *life) publish(ctx context.Context, s *xmpp.Session) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	der := l.memory.identity.DER()
-	outcome, err := pubsub.Publish(ctx, s, pairing.NSPubkeys,
-		pubsub.Item{ID: pairing.ItemID(der), Payload: pairing.Keyinfo(der)},
-		pubsub.Config{Access: pubsub.AccessPresence, MaxItems: 16})
+	outcome, err := pairing.Publish(ctx, s, l.memory.identity.DER())
 	l.log.Info("publishing the certificate", "outcome", outcome.String(), "err", err)
 }
 

@@ -53,12 +53,12 @@ func (s *sessions) closeWhere(match func(openSession) bool) {
 	}
 }
 
-// each calls f for every open session but those of one certificate.
-func (s *sessions) each(except trust.Key, f func(*xmpp.Session)) {
+// of calls f for every open session of one owner's certificate.
+func (s *sessions) of(key trust.Key, f func(*xmpp.Session)) {
 	s.mu.Lock()
 	var list []*xmpp.Session
 	for session, o := range s.open {
-		if !o.key.Equal(except) {
+		if o.key.Equal(key) {
 			list = append(list, session)
 		}
 	}

@@ -38,13 +38,14 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 	return end, registry
 }
 
-// onOwnersSession stands on an x509 session: the peer is an owner.
-func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) {
+// onOwnersSession stands on an x509 session: the peer is an owner. The returned function takes
+// the commands back from one who is no owner any more.
+func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (revoke func()) {
 	registry := deviceRegistry(string(l.cfg.Name))
 	disco.Serve(s, registry)
 	s.HandlePing()
 	pairing.AnswerPubkeys(s, l.memory.identity.DER())
-	l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
+	return l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
 }
 
 // onLocalSession stands on the local socket: a person who may use it owns the machine.

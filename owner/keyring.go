@@ -30,3 +30,8 @@ func LoadKeyring(store trust.Store, name string, now time.Time, rand io.Reader) 
 	}
 	return &Keyring{Identity: id, Devices: devices}, nil
 }
+
+// Forget removes the record of a device, at the wish of the person who uses this program.
+func (k *Keyring) Forget(d Device) error {
+	return k.Devices.Remove(trust.AtTheBox(), d.Key())
+}

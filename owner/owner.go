@@ -22,12 +22,16 @@ const capsNode = "https://xtls-agent.invalid/owner"
 type Config struct {
 	Rand io.Reader    // nil: crypto/rand
 	Log  *slog.Logger // nil: silence
+	// News hears what a device tells its owner unasked, such as that there is a new owner: a line for
+	// people, from a device that has proven itself. It must not block; may be nil.
+	News func(device Device, line string)
 }
 
 // Owner is the owner's side on one link.
 type Owner struct {
 	keys     *Keyring
 	log      *slog.Logger
+	news     func(Device, string)
 	session  *xmpp.Session
 	xtls     *xtls.Endpoint
 	registry *disco.Registry
@@ -41,8 +45,11 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.News == nil {
+		cfg.News = func(Device, string) {}
+	}
 	s := xmpp.NewSession(link, cfg.Log)
-	o := &Owner{keys: keys, log: cfg.Log, session: s, presence: newWatcher()}
+	o := &Owner{keys: keys, log: cfg.Log, news: cfg.News, session: s, presence: newWatcher()}
 	o.registry = disco.NewRegistry(capsNode, disco.Info{
 		Identities: []disco.Identity{{Category: "client", Type: "console", Name: "xtlsctl"}},
 		Features:   append(xtls.Features(), xmpp.NSPing),

@@ -65,6 +65,7 @@ func (o *Owner) Pair(ctx context.Context, r Request) (*Pairing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
+	o.publish(ctx)
 	code := trust.ComparisonCode(o.keys.Identity.Fingerprint(), s.device.Fingerprint)
 	return &Pairing{Session: s, Code: code}, nil
 }
@@ -93,4 +94,19 @@ func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress fun
 			JID: full.Bare(), DER: cert.Raw, Name: r.Name, Created: now(), Link: o.linkKind(),
 		})
 	})
+}
+
+// publishTimeout bounds the publishing of the certificate, which nobody depends on.
+const publishTimeout = 10 * time.Second
+
+// publish puts the own certificate on the account's node, where there is an account.
+func (o *Owner) publish(ctx context.Context) {
+	if o.direct() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	if _, err := pairing.Publish(ctx, o.session, o.keys.Identity.DER()); err != nil {
+		o.log.Info("the certificate was not published", "err", err)
+	}
 }

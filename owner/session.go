@@ -56,6 +56,10 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log)}
 	s.session.HandlePing()
 	pairing.AnswerPubkeys(s.session, o.keys.Identity.DER())
+	known, _ := o.keys.Devices.Trusted(full.Bare(), trust.Fingerprint(conn.Pin))
+	s.session.HandleMessage(xmpp.NSClient, "body", func(_ context.Context, r *xmpp.Request) {
+		o.news(known, r.Child(xmpp.NSClient, "body").Text())
+	})
 	s.served.Go(func() { _ = s.session.Serve(context.Background()) }) // ends with Close
 	if err := s.session.Ping(ctx, jid.JID{}); err != nil {
 		s.Close()

@@ -23,6 +23,19 @@ type (
 	Command = disco.Item
 	Link    = xmpp.Link
 	Store   = trust.Store
+	Shared  = trust.Shared
+)
+
+// Errors that carry what a person wants to know.
+type (
+	// UnreachableError: nobody answers at an address.
+	UnreachableError = xmpp.UnreachableError
+	// CertificateError: the server's certificate does not verify.
+	CertificateError = xmpp.CertificateError
+	// RequestError: the other side answered a request with an error.
+	RequestError = xmpp.Error
+	// FieldError: a field of a form was answered wrongly.
+	FieldError = form.FieldError
 )
 
 // What a device, or the way to it, may say; see package xtls.
@@ -36,6 +49,14 @@ var (
 	ErrNotAuthentic   = xtls.ErrNotAuthentic
 	ErrPeerEnded      = xtls.ErrPeerEnded
 	ErrOutcomeUnknown = adhoc.ErrOutcomeUnknown
+	ErrNotAuthorized  = xmpp.ErrNotAuthorized
+)
+
+// The conditions of a [RequestError] that a program tells apart.
+const (
+	ItemNotFound = xmpp.ItemNotFound // no such command
+	Forbidden    = xmpp.Forbidden
+	NotAllowed   = xmpp.NotAllowed
 )
 
 // ParsePIN reads a PIN as a person types it; see [pairing.ParsePIN].
@@ -43,6 +64,9 @@ func ParsePIN(typed string) (PIN, error) { return pairing.ParsePIN(typed) }
 
 // ParseURI reads the URI of a device's QR code; see [pairing.ParseURI].
 func ParseURI(s string) (bare string, pin PIN, err error) { return pairing.ParseURI(s) }
+
+// CleanName makes a name fit to be shown; see [trust.CleanName].
+func CleanName(s string) string { return trust.CleanName(s) }
 
 // NewMemStore returns a store in memory.
 func NewMemStore() Store { return trust.NewMemStore() }
