@@ -1,12 +1,14 @@
 package xtls_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,9 +76,13 @@ func (p *pins) Pinned(peer jid.JID, pin xtls.Fingerprint) bool {
 
 // window is a Gate with one PIN.
 type window struct {
-	admit error
+	admit error // what Admit and Start say
+	later error // what Start says; nil: as admit
+	proof error // what Proof says
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards all below
+	starts int
+	asked  int // for the password
 	proofs []bool
 	over   chan struct{}
 	ends   int
@@ -87,20 +93,39 @@ func openWindow() *window { return &window{over: make(chan struct{})} }
 func (w *window) Admit(jid.JID) error { return w.admit }
 
 func (w *window) Start(jid.JID) (xtls.Attempt, error) {
-	if w.admit != nil {
-		return nil, w.admit
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := cmp.Or(w.later, w.admit); err != nil {
+		return nil, err
 	}
+	w.starts++
 	return w, nil
 }
 
-func (w *window) Password() (string, error) { return testPIN, nil }
-func (w *window) Done() <-chan struct{}     { return w.over }
+func (w *window) Password() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return testPIN, nil
+}
+
+func (w *window) Done() <-chan struct{} { return w.over }
 
 func (w *window) Proof(ok bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proofs = append(w.proofs, ok)
-	return nil
+	return w.proof
+}
+
+// want checks what happened at the gate. Every attempt that was started must end.
+func (w *window) want(t *testing.T, starts int, proofs ...bool) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.starts != starts || !slices.Equal(w.proofs, proofs) || w.ends < w.starts {
+		t.Errorf("%d attempts, %d ended, proofs %v; want %d, all, %v", w.starts, w.ends, w.proofs, starts, proofs)
+	}
 }
 
 func (w *window) End() {
