@@ -106,7 +106,7 @@ func (e *Endpoint) offer(tr ibb.Transport, m Method) jingle.Content {
 func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb.Transport, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
 	live, stop := untilEnded(ctx, js, 0)
 	defer stop()
-	accepted, err := js.Accepted(live)
+	accepted, err := js.Accepted(ctx) // it knows the session's end by itself, and the reason
 	if err != nil {
 		return nil, ended(err, m)
 	}

@@ -105,6 +105,21 @@ func (r *rogue) next(want jingle.Action) *jingle.Jingle {
 	return nil
 }
 
+// nextAction returns the action of the next message; a session-terminate must be a security-error.
+func (r *rogue) nextAction() string {
+	r.t.Helper()
+	select {
+	case j := <-r.got:
+		if text := <-r.xml; j.Action == jingle.SessionTerminate && !strings.HasSuffix(text, "><reason><security-error/></reason></jingle>") {
+			r.t.Errorf("the peer was told %s", text)
+		}
+		return string(j.Action)
+	case <-time.After(patience):
+		r.t.Fatal("nothing came")
+	}
+	return ""
+}
+
 // wantSecurityError waits for the session's end: DESIGN §3, Failures: to the peer session-terminate with
 // <security-error/> and nothing more.
 func (r *rogue) wantSecurityError() {
@@ -141,8 +156,11 @@ func (k talk) offer(security string) string {
 	return k.message("session-initiate", "initiator='"+ownerJID+"'", k.content(security))
 }
 
-func (k talk) accept(sid, security string) string {
-	return strings.ReplaceAll(k.message("session-accept", "responder='"+boxJID+"'", k.content(security)), "'s1'", "'"+sid+"'")
+// accept answers the offer that came with an accept of its transport.
+func (k talk) accept(offer *jingle.Jingle, security string) string {
+	text := k.message("session-accept", "responder='"+boxJID+"'", k.content(security))
+	text = strings.Replace(text, "sid='s1'", "sid='"+offer.SID+"'", 1)
+	return strings.Replace(text, "sid='t1'", "sid='"+offer.Contents[0].Transport.Attr("sid")+"'", 1)
 }
 
 func (k talk) info(security string) string {
