@@ -16,7 +16,8 @@ import (
 // Simulated is a device without hardware: it listens on loopback, forgets everything when it is stopped,
 // shows its display on a writer, and switches a lamp that is a function.
 type Simulated struct {
-	Addr string // of the LAN link, "host:port"
+	Addr   string // of the LAN link, "host:port"
+	Socket string // its local socket
 
 	stop func()
 	keys *io.PipeWriter
@@ -55,7 +56,7 @@ func StartSimulated(ctx context.Context, name string, screen io.Writer, lamp fun
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	go func() { done <- a.Run(ctx) }()
-	s := &Simulated{keys: pressing}
+	s := &Simulated{Socket: cfg.Socket(), keys: pressing}
 	ended := func() {
 		cancel()
 		_ = pressing.Close()

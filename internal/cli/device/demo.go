@@ -53,6 +53,7 @@ type demo struct {
 	lines  <-chan string // what the owner types; closed at the end of input
 	press  func()        // presses the device's button
 	owner  *owner.Owner
+	socket string          // the device's local socket
 	prompt chan<- struct{} // tells the robot that it is asked; nil without one
 }
 
@@ -67,6 +68,17 @@ func runDemo(ctx context.Context, std Streams, auto bool) error {
 		defer r.close()
 		input, screen, d.prompt = r.typed, r, r.asked
 	}
+	if err := d.run(ctx, input, screen); err != nil {
+		return err
+	}
+	d.out.printf("demo: ok\n")
+	return nil
+}
+
+// run starts the device and plays the owner.
+func (d *demo) run(ctx context.Context, input io.Reader, screen io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	d.lines = readLines(ctx, input)
 	device, err := agent.StartSimulated(ctx, "Living-room box", screen, func(state string) {
 		d.out.printf("device  %s the lamp is %s\n", map[string]string{"on": "(*)", "off": "( )"}[state], state)
@@ -75,16 +87,12 @@ func runDemo(ctx context.Context, std Streams, auto bool) error {
 		return err
 	}
 	defer device.Stop()
-	d.press = device.Press
+	d.press, d.socket = device.Press, device.Socket
 	if err := d.connect(ctx, device.Addr); err != nil {
 		return err
 	}
 	defer d.owner.Close()
-	if err := d.play(ctx); err != nil {
-		return err
-	}
-	d.out.printf("demo: ok\n")
-	return nil
+	return d.play(ctx)
 }
 
 func (d *demo) connect(ctx context.Context, addr string) error {
@@ -145,18 +153,36 @@ func (d *demo) pair(ctx context.Context) (*owner.Pairing, error) {
 		case err == nil:
 			return p, nil
 		case errors.Is(err, owner.ErrWrongPIN):
+			time.Sleep(displayPause)
 			d.say("wrong PIN: look at the display for the new PIN")
-		case errors.Is(err, owner.ErrNotPairing):
-			d.say("the device is not in pairing mode: press its button (Enter)")
+		case errors.Is(err, owner.ErrNotPairing), errors.Is(err, owner.ErrTooMany):
+			d.say("%v: press its button (Enter)", reason(err))
 			if _, err := d.line(ctx); err != nil {
 				return nil, err
 			}
-			d.press()
-			time.Sleep(100 * time.Millisecond) // the display comes first
+			d.pressButton()
 		default:
 			return nil, err
 		}
 	}
+}
+
+// displayPause lets what the device shows stand before what the owner is told.
+const displayPause = 100 * time.Millisecond
+
+func (d *demo) pressButton() {
+	d.press()
+	time.Sleep(displayPause)
+}
+
+// reason returns what a person needs of an error.
+func reason(err error) error {
+	for _, known := range []error{owner.ErrNotPairing, owner.ErrTooMany} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return err
 }
 
 // askPIN reads the owner's prompt. An empty line presses the device's button.
@@ -168,7 +194,7 @@ func (d *demo) askPIN(ctx context.Context) (owner.PIN, error) {
 			return owner.PIN{}, err
 		}
 		if strings.TrimSpace(text) == "" {
-			d.press()
+			d.pressButton()
 			continue
 		}
 		pin, err := owner.ParsePIN(text)

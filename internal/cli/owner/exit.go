@@ -1,0 +1,125 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"xtls-agent/client"
+	"xtls-agent/internal/cli"
+	"xtls-agent/owner"
+)
+
+// Exit codes, as the help lists them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotPaired   = 3
+	exitWrongPIN    = 4
+	exitUnreachable = 5
+	exitRefused     = 6
+	exitCommand     = 7
+	exitUnknown     = 8
+)
+
+// commandError: a command ran and failed.
+type commandError struct{ reason string }
+
+func (e *commandError) Error() string { return "the command failed: " + e.reason }
+
+// verdicts are what errors mean to a person: the first that matches counts. An empty say is the error's own text.
+var verdicts = []struct {
+	err  error
+	code int
+	say  string
+}{
+	{owner.ErrOutcomeUnknown, exitUnknown, "no answer came: the command may have run or not: look at the device before trying again"},
+	{owner.ErrWrongPIN, exitWrongPIN, "wrong PIN: look at the display for the new PIN"},
+	{owner.ErrNotPairing, exitRefused, "the device is not in pairing mode: press the button on the device"},
+	{owner.ErrLocked, exitRefused, "pairing is locked on the device: hold its button for 3 seconds, or run xtls-agent pairing unlock there"},
+	{owner.ErrTooMany, exitRefused, "too many attempts to pair: wait a little, or press the button on the device for a new window"},
+	{owner.ErrNotKnown, exitRefused, "the device does not know this client any more: it was reset, or somebody interferes: " +
+		"if you reset it, pair with it again"},
+	{owner.ErrRefused, exitRefused, "the device refused: this client may not pair or talk with it now: ask its owner, or press its button"},
+	{owner.ErrNotAuthentic, exitFailed, "the other side could not prove that it is the device: it was reset, or somebody interferes: nothing was sent"},
+	{owner.ErrUnconfirmed, exitFailed, "the certificates were exchanged, but the first session with them failed: pair again"},
+	{owner.ErrNotPaired, exitNotPaired, ""},
+	{client.ErrUnknownName, exitNotPaired, ""},
+	{client.ErrNoAccount, exitUsage, ""},
+	{owner.ErrNotAuthorized, exitUsage, "the server refused the account or its password: log in again with: xtlsctl login JID"},
+	{owner.ErrUnreachable, exitUnreachable, ""},
+	{owner.ErrNotADevice, exitUnreachable, ""},
+	{owner.ErrPeerEnded, exitFailed, "the device ended the session: try again"},
+}
+
+// judge returns what a person reads, in one line, and the exit code.
+func judge(ctx context.Context, err error) (said string, code int) {
+	said, code = meaning(err)
+	switch {
+	case ctx.Err() != nil && code != exitUnknown:
+		said, code = "interrupted", exitFailed
+	case errors.Is(err, context.DeadlineExceeded) && code == exitFailed:
+		said, code = "no answer in time: is the device switched on? (see --timeout)", exitUnreachable
+	}
+	return oneLine(said), code
+}
+
+func meaning(err error) (string, int) {
+	for _, v := range verdicts {
+		if !errors.Is(err, v.err) {
+			continue
+		}
+		if v.say != "" {
+			return v.say, v.code
+		}
+		return err.Error(), v.code
+	}
+	return typed(err)
+}
+
+// typed knows the errors that carry something.
+func typed(err error) (string, int) {
+	var usage *client.UsageError
+	var field *owner.FieldError
+	var command *commandError
+	var nobody *owner.UnreachableError
+	var certificate *owner.CertificateError
+	var answered *owner.RequestError
+	switch {
+	case cli.IsUsage(err), errors.As(err, &usage):
+		return err.Error(), exitUsage
+	case errors.As(err, &field):
+		return field.Error(), exitUsage
+	case errors.As(err, &command):
+		return command.Error(), exitCommand
+	case errors.As(err, &certificate):
+		return certificate.Error(), exitFailed
+	case errors.As(err, &nobody):
+		return nobody.Error(), exitUnreachable
+	case errors.As(err, &answered) && (answered.Condition == owner.Forbidden || answered.Condition == owner.NotAllowed):
+		return "the device does not allow this: " + err.Error(), exitRefused
+	case errors.As(err, &answered):
+		return err.Error(), exitCommand
+	}
+	return err.Error(), exitFailed
+}
+
+// oneLine keeps what peers wrote from moving the cursor or starting a line.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// printf writes for a person; that nobody reads any more is no reason to fail.
+func printf(w interface{ Write([]byte) (int, error) }, format string, args ...any) {
+	fmt.Fprintf(w, format, args...)
+}

@@ -1,0 +1,90 @@
+package owner
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// maxLine bounds a line that is typed or piped in.
+const maxLine = 4096
+
+var errInputEnded = errors.New("the input ended: nothing was typed")
+
+func terminal(stream any) (fd int, ok bool) {
+	f, isFile := stream.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+// typed is what somebody typed.
+type typedLine struct {
+	text string
+	err  error
+}
+
+// readLine reads a line. A read of a terminal cannot be interrupted: when ctx ends its goroutine
+// is left behind, and ends with the process.
+func readLine(ctx context.Context, r *bufio.Reader) (string, error) {
+	done := make(chan typedLine, 1)
+	go func() {
+		text, err := limitedLine(r)
+		done <- typedLine{text, err}
+	}()
+	return await(ctx, done)
+}
+
+func await(ctx context.Context, done <-chan typedLine) (string, error) {
+	select {
+	case l := <-done:
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func limitedLine(r *bufio.Reader) (string, error) {
+	var line []byte
+	for {
+		c, err := r.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF) && len(line) == 0:
+			return "", errInputEnded
+		case errors.Is(err, io.EOF), err == nil && c == '\n':
+			return strings.TrimSuffix(string(line), "\r"), nil
+		case err != nil:
+			return "", err
+		case len(line) >= maxLine:
+			return "", errors.New("the line is too long")
+		}
+		line = append(line, c)
+	}
+}
+
+// readPassword reads a line from a terminal without echo. However it ends, the echo comes back.
+func readPassword(ctx context.Context, fd int) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	done := make(chan typedLine, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		done <- typedLine{string(text), err}
+	}()
+	text, err := await(ctx, done)
+	if ctx.Err() != nil {
+		_ = term.Restore(fd, before)
+	}
+	if errors.Is(err, io.EOF) {
+		err = errInputEnded
+	}
+	return text, err
+}
