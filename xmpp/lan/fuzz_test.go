@@ -50,7 +50,7 @@ func FuzzParseTarget(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := ParseTarget(addr); err != nil || again != addr {
+		if again, err := ParseTarget(Scheme + addr); err != nil || again != addr {
 			t.Errorf("%q makes %q, which makes %q, %v", s, addr, again, err)
 		}
 	})

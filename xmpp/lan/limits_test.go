@@ -76,6 +76,7 @@ func TestConnectionLimits(t *testing.T) {
 		t.Helper()
 		s, err := testLink(t, l, host)
 		if err == nil {
+			defer time.AfterFunc(5*time.Second, func() { _ = s.Close() }).Stop()
 			_, err = s.ReadStanza()
 		}
 		var told *stream.Error
