@@ -16,7 +16,7 @@ import (
 // Status implements [control.Reporter].
 func (l *life) Status() control.Status {
 	s := control.Status{
-		Name: string(l.cfg.Name), Version: l.env.Version,
+		Name: l.cfg.Name.String(), Version: l.env.Version,
 		Uptime: l.env.Now().Sub(l.agent.started),
 		Links:  l.links.list(), Pairing: l.pairingInWords(),
 		Clock: l.env.Now(), ClockSet: clockSet(l.env.Now()),

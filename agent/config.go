@@ -19,24 +19,24 @@ import (
 // Config is the device's configuration, as /etc/xtls-agent/config.toml has it. Values are
 // checked while they are read, so that an error can name the line.
 type Config struct {
-	Name     Name          `toml:"name"`
-	Display  []DisplaySpec `toml:"display"`
-	Button   []ButtonSpec  `toml:"button"`
-	StateDir string        `toml:"state_dir"` // default /var/lib/xtls-agent
-	RunDir   string        `toml:"run_dir"`   // default /run/xtls-agent
-	XMPP     *XMPPConfig   `toml:"xmpp"`      // nil: LAN only
-	LAN      LANConfig     `toml:"lan"`
-	Pairing  PairingConfig `toml:"pairing"`
-	Commands []Command     `toml:"command"`
+	Name     Checked[Name]          `toml:"name"`
+	Display  []Checked[DisplaySpec] `toml:"display"`
+	Button   []Checked[ButtonSpec]  `toml:"button"`
+	StateDir string                 `toml:"state_dir"` // default /var/lib/xtls-agent
+	RunDir   string                 `toml:"run_dir"`   // default /run/xtls-agent
+	XMPP     *XMPPConfig            `toml:"xmpp"`      // nil: LAN only
+	LAN      LANConfig              `toml:"lan"`
+	Pairing  PairingConfig          `toml:"pairing"`
+	Commands []Command              `toml:"command"`
 }
 
 // XMPPConfig is the account on a server.
 type XMPPConfig struct {
-	JID          JID      `toml:"jid"`
-	PasswordFile string   `toml:"password_file"`
-	Link         LinkKind `toml:"link"`
-	Server       string   `toml:"server"`  // host:port; else SRV
-	CAFile       string   `toml:"ca_file"` // PEM; else the system's roots
+	JID          JID               `toml:"jid"`
+	PasswordFile string            `toml:"password_file"`
+	Link         Checked[LinkKind] `toml:"link"`
+	Server       string            `toml:"server"`  // host:port; else SRV
+	CAFile       string            `toml:"ca_file"` // PEM; else the system's roots
 }
 
 // LANConfig is the serverless link (XEP-0174).
@@ -54,10 +54,10 @@ func (c LANConfig) Announce() bool { return c.MDNS == nil || *c.MDNS }
 
 // PairingConfig is DESIGN's rules of pairing as far as they can be set.
 type PairingConfig struct {
-	Mode    PairingMode `toml:"mode"`
-	Window  Duration    `toml:"window"` // 1m to 15m, default 3m
-	Allow   []string    `toml:"allow"`
-	PINFile string      `toml:"pin_file"` // mode "fixed" only
+	Mode    Checked[PairingMode] `toml:"mode"`
+	Window  Duration             `toml:"window"` // 1m to 15m, default 3m
+	Allow   []string             `toml:"allow"`
+	PINFile string               `toml:"pin_file"` // mode "fixed" only
 }
 
 // The defaults of what a configuration may leave out.
@@ -120,15 +120,15 @@ func positioned(err error) error {
 }
 
 func (c *Config) setDefaults() {
-	setDefault(&c.Name, "xtls-agent")
+	setDefault(&c.Name.Word, "xtls-agent")
 	setDefault(&c.StateDir, DefaultStateDir)
 	setDefault(&c.RunDir, DefaultRunDir)
 	setDefault(&c.LAN.Listen, DefaultListen)
 	if c.XMPP != nil {
-		setDefault(&c.XMPP.Link, LinkC2S)
+		setDefault(&c.XMPP.Link.Word, LinkC2S)
 	}
 	setDefault(&c.Pairing.Window, Duration(3*time.Minute))
-	setDefault(&c.Pairing.Mode, ModeDisplay)
+	setDefault(&c.Pairing.Mode.Word, ModeDisplay)
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -149,9 +149,9 @@ func (c *Config) check() error {
 		return errors.New("neither [xmpp] nor [lan] is on: nobody could reach the device")
 	case c.Pairing.Window < Duration(time.Minute) || c.Pairing.Window > Duration(15*time.Minute):
 		return errors.New("pairing.window must be from 1m to 15m")
-	case c.Pairing.Mode == ModeFixed && c.Pairing.PINFile == "":
+	case c.Pairing.Mode.Word == ModeFixed && c.Pairing.PINFile == "":
 		return errors.New(`pairing.mode "fixed" needs pairing.pin_file`)
-	case c.Pairing.Mode != ModeFixed && c.Pairing.PINFile != "":
+	case c.Pairing.Mode.Word != ModeFixed && c.Pairing.PINFile != "":
 		return errors.New(`pairing.pin_file is for pairing.mode "fixed" only`)
 	}
 	if _, err := pairing.ParsePatterns(c.Pairing.Allow); err != nil {
@@ -188,7 +188,7 @@ func (c *Config) CheckFiles() error {
 			return err
 		}
 	}
-	if c.Pairing.Mode == ModeFixed {
+	if c.Pairing.Mode.Word == ModeFixed {
 		if _, err := c.Pairing.fixedPIN(); err != nil {
 			return err
 		}

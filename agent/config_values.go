@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -16,20 +17,38 @@ import (
 // The types of this file check a value when it is read: an error of UnmarshalText gets the
 // line number from the decoder.
 
+// Checked is a word of the configuration that is checked when it is read. It is a struct because
+// the decoder fills what is a string without asking its UnmarshalText.
+type Checked[T word] struct{ Word T }
+
+type word interface {
+	~string
+	check() error
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Checked[T]) UnmarshalText(text []byte) error {
+	if err := T(text).check(); err != nil {
+		return err
+	}
+	c.Word = T(text)
+	return nil
+}
+
+func (c Checked[T]) String() string { return string(c.Word) }
+
 // Name is the device's name as people see it.
 type Name string
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (n *Name) UnmarshalText(text []byte) error {
-	for _, r := range string(text) {
+func (n Name) check() error {
+	for _, r := range n {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return errors.New("name holds a character that cannot be shown")
 		}
 	}
-	if len(text) == 0 || len(text) > 64 {
+	if len(n) == 0 || len(n) > 64 {
 		return errors.New("name must have 1 to 64 bytes")
 	}
-	*n = Name(text)
 	return nil
 }
 
@@ -76,10 +95,7 @@ const (
 	LinkGoXMPP LinkKind = "go-xmpp"
 )
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (k *LinkKind) UnmarshalText(text []byte) error {
-	return oneOf(k, text, LinkC2S, LinkGoXMPP)
-}
+func (k LinkKind) check() error { return oneOf(k, LinkC2S, LinkGoXMPP) }
 
 // PairingMode says where the PIN comes from.
 type PairingMode string
@@ -90,35 +106,21 @@ const (
 	ModeFixed   PairingMode = "fixed"   // a label on the device
 )
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (m *PairingMode) UnmarshalText(text []byte) error {
-	return oneOf(m, text, ModeDisplay, ModeFixed)
-}
+func (m PairingMode) check() error { return oneOf(m, ModeDisplay, ModeFixed) }
 
-func oneOf[T ~string](field *T, text []byte, values ...T) error {
-	for _, v := range values {
-		if string(text) == string(v) {
-			*field = v
-			return nil
-		}
+func oneOf[T ~string](value T, known ...T) error {
+	if slices.Contains(known, value) {
+		return nil
 	}
-	return fmt.Errorf("%q is unknown: it must be one of %q", text, values)
+	return fmt.Errorf("%q is unknown: it must be one of %q", value, known)
 }
 
 // DisplaySpec names a display; see package hw/display.
 type DisplaySpec string
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *DisplaySpec) UnmarshalText(text []byte) error {
-	*s = DisplaySpec(text)
-	return display.Check(string(text))
-}
+func (s DisplaySpec) check() error { return display.Check(string(s)) }
 
 // ButtonSpec names a button; see package hw/button.
 type ButtonSpec string
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *ButtonSpec) UnmarshalText(text []byte) error {
-	*s = ButtonSpec(text)
-	return button.Check(string(text))
-}
+func (s ButtonSpec) check() error { return button.Check(string(s)) }

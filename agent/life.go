@@ -50,7 +50,7 @@ type life struct {
 
 // newLife reads the memory and builds what hangs on it.
 func newLife(a *Agent, p *panel) (*life, error) {
-	m, err := remember(a.store, string(a.cfg.Name), a.env)
+	m, err := remember(a.store, a.cfg.Name.String(), a.env)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (l *life) newKeeper() error {
 	if l.cfg.XMPP != nil {
 		policy.Domain = l.cfg.XMPP.JID.Domainpart()
 	}
-	if l.cfg.Pairing.Mode == ModeFixed {
+	if l.cfg.Pairing.Mode.Word == ModeFixed {
 		policy.Mode = pairing.ModeFixed
 		if policy.Fixed, err = l.cfg.Pairing.fixedPIN(); err != nil {
 			return err
@@ -195,7 +195,7 @@ func (l *life) address() jid.JID {
 	if l.cfg.XMPP != nil {
 		return l.cfg.XMPP.JID.JID
 	}
-	j, err := lan.LocalJID(string(l.cfg.Name))
+	j, err := lan.LocalJID(l.cfg.Name.String())
 	if err != nil {
 		return localDevice
 	}

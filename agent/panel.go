@@ -22,7 +22,7 @@ type panel struct {
 // openPanel opens what the configuration names, and clears what an earlier process may have
 // left on a display.
 func openPanel(cfg *Config, env Env) (*panel, error) {
-	p := &panel{name: string(cfg.Name)}
+	p := &panel{name: cfg.Name.String()}
 	report := func(spec string, err error) {
 		if err != nil {
 			env.Log.Warn("display fails, and is tried again", "display", spec, "err", err)
@@ -44,10 +44,10 @@ func openPanel(cfg *Config, env Env) (*panel, error) {
 	return p, nil
 }
 
-func texts[T ~string](list []T) []string {
+func texts[T word](list []Checked[T]) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = string(s)
+		out[i] = s.String()
 	}
 	return out
 }

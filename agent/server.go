@@ -49,7 +49,7 @@ func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Link == LinkGoXMPP {
+	if cfg.Link.Word == LinkGoXMPP {
 		link, err := goxmpp.Dial(ctx, goxmpp.Config{
 			JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
 			Logger: l.log, Now: l.env.Now,
@@ -110,7 +110,7 @@ func (l *life) reportServer(st c2s.State) {
 		words = fmt.Sprintf("waiting until %s: %v", st.Until.Format(time.TimeOnly), st.Err)
 		l.tellTrouble(st.Err)
 	}
-	l.links.set(string(l.cfg.XMPP.Link), addr, words)
+	l.links.set(l.cfg.XMPP.Link.String(), addr, words)
 }
 
 // tellTrouble puts on the display what keeps the device offline, where a person can mend it.

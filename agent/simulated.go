@@ -37,7 +37,7 @@ func StartSimulated(ctx context.Context, name string, screen io.Writer, lamp fun
 	if err != nil {
 		return nil, err
 	}
-	cfg.Name = Name(name)
+	cfg.Name.Word = Name(name)
 	if cfg.RunDir, err = os.MkdirTemp("", "xtls-agent-"); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}

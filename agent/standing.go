@@ -21,7 +21,7 @@ const capsNode = "https://xtls-agent.invalid/device"
 // onOpenLink stands on a link where anybody may write: through a server, or on the LAN.
 func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer) (*xtls.Endpoint, *disco.Registry) {
 	registry := disco.NewRegistry(capsNode, disco.Info{
-		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: string(l.cfg.Name)}},
+		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: l.cfg.Name.String()}},
 		Features:   append(xtls.Features(), xmpp.NSPing),
 	})
 	disco.Serve(s, registry)
@@ -41,7 +41,7 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 // onOwnersSession stands on an x509 session: the peer is an owner. The returned function takes
 // the commands back from one who is no owner any more.
 func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (revoke func()) {
-	registry := deviceRegistry(string(l.cfg.Name))
+	registry := deviceRegistry(l.cfg.Name.String())
 	disco.Serve(s, registry)
 	s.HandlePing()
 	pairing.AnswerPubkeys(s, l.memory.identity.DER())
@@ -50,7 +50,7 @@ func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (revoke func
 
 // onLocalSession stands on the local socket: a person who may use it owns the machine.
 func (l *life) onLocalSession(s *xmpp.Session, user string) {
-	registry := deviceRegistry(string(l.cfg.Name))
+	registry := deviceRegistry(l.cfg.Name.String())
 	disco.Serve(s, registry)
 	s.HandlePing()
 	l.forLocal.Mount(s, registry, control.Actor{Local: true, LocalUser: user})
