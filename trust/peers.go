@@ -37,18 +37,50 @@ func LoadPeers(store Store, file string, of Set) (*Peers, error) {
 	if of != Owners && of != Devices {
 		return nil, fmt.Errorf("trust: loading %s: unknown set %q", file, of)
 	}
-	p := &Peers{store: store, file: file, set: peerSet{of: of}, subscribers: make(map[int]func([]Record))}
+	set, err := readSet(store, file, of)
+	if err != nil {
+		return nil, err
+	}
+	return &Peers{store: store, file: file, set: set, subscribers: make(map[int]func([]Record))}, nil
+}
+
+func readSet(store Store, file string, of Set) (peerSet, error) {
 	b, err := store.Read(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return p, nil
+		return peerSet{of: of}, nil
 	case err != nil:
-		return nil, fmt.Errorf("trust: loading %s: %w", file, err)
+		return peerSet{}, fmt.Errorf("trust: loading %s: %w", file, err)
 	}
-	if p.set, err = unmarshalSet(b, of); err != nil {
-		return nil, fmt.Errorf("trust: loading %s: %w", file, err)
+	set, err := unmarshalSet(b, of)
+	if err != nil {
+		return peerSet{}, fmt.Errorf("trust: loading %s: %w", file, err)
 	}
-	return p, nil
+	return set, nil
+}
+
+// begin starts a mutation, which is over when end is called. If the store is [Shared], the other
+// processes are kept out meanwhile, and the set is what they have made of it.
+func (p *Peers) begin() (end func(), err error) {
+	p.change.Lock()
+	shared, ok := p.store.(Shared)
+	if !ok {
+		return p.change.Unlock, nil
+	}
+	release, err := shared.Hold()
+	if err != nil {
+		p.change.Unlock()
+		return nil, fmt.Errorf("trust: changing %s: %w", p.file, err)
+	}
+	end = func() { release(); p.change.Unlock() }
+	last := p.snapshot()
+	now, err := readSet(p.store, p.file, last.of)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	p.adopt(now, last.missingIn(now))
+	return end, nil
 }
 
 // AddProvisional stores a peer that has proved the PIN. Of r it takes JID (bare), DER,
@@ -61,8 +93,11 @@ func (p *Peers) AddProvisional(r Record) error {
 	if err != nil {
 		return err
 	}
-	p.change.Lock()
-	defer p.change.Unlock()
+	end, err := p.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
 	set := p.snapshot()
 	if set.isConfirmed(r.Key()) {
 		return nil // pairing once more takes nothing from a peer
@@ -105,8 +140,11 @@ func (p *Peers) Confirm(bare jid.JID, f Fingerprint, link Link) (r Record, first
 		return Record{}, false, fmt.Errorf("trust: confirming %s: unknown link %q", bare, link)
 	}
 	key := Key{bare, f}
-	p.change.Lock()
-	defer p.change.Unlock()
+	end, err := p.begin()
+	if err != nil {
+		return Record{}, false, err
+	}
+	defer end()
 	next := p.snapshot()
 	i := next.index(key)
 	if i < 0 {
@@ -136,8 +174,11 @@ func (p *Peers) Confirm(bare jid.JID, f Fingerprint, link Link) (r Record, first
 //
 // Errors: [ErrUnknownPeer], [RefusedError], what the store says.
 func (p *Peers) Remove(by Actor, target Key) error {
-	p.change.Lock()
-	defer p.change.Unlock()
+	end, err := p.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
 	set := p.snapshot()
 	i := set.index(target)
 	if i < 0 {
@@ -153,8 +194,11 @@ func (p *Peers) Remove(by Actor, target Key) error {
 // Wipe forgets everybody, durably. Who may ask for that is the caller's to know: it
 // belongs to the box.
 func (p *Peers) Wipe() error {
-	p.change.Lock()
-	defer p.change.Unlock()
+	end, err := p.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
 	if err := p.store.Remove(p.file); err != nil {
 		return fmt.Errorf("trust: wiping %s: %w", p.file, err)
 	}

@@ -43,6 +43,11 @@ func (s peerSet) index(k Key) int {
 	return slices.IndexFunc(s.records, func(r Record) bool { return r.Key().Equal(k) })
 }
 
+// missingIn returns the records that other does not have.
+func (s peerSet) missingIn(other peerSet) []Record {
+	return slices.DeleteFunc(slices.Clone(s.records), func(r Record) bool { return other.index(r.Key()) >= 0 })
+}
+
 // confirmed counts the confirmed records, which come first.
 func (s peerSet) confirmed() int {
 	for i, r := range s.records {

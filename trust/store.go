@@ -17,6 +17,14 @@ type Store interface {
 	Remove(name string) error
 }
 
+// Shared is a Store that other processes use too, such as the folder of a program that may run twice at a
+// time. [Peers] holds it for each change, and first reads what the others have made of the set.
+type Shared interface {
+	Store
+	// Hold keeps the other processes out until release is called. The holder goes on using the Store.
+	Hold() (release func(), err error)
+}
+
 // MemStore is a Store in memory, for the demo, for browsers and for tests. It may be
 // used by many goroutines.
 type MemStore struct {
