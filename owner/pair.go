@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,6 +54,9 @@ func (o *Owner) Pair(ctx context.Context, r Request) (*Pairing, error) {
 	}
 	progress(StepFind)
 	full, err := o.Find(ctx, r.Device)
+	if errors.Is(err, ErrUnreachable) { // it shows itself to strangers only then
+		return nil, fmt.Errorf("%w if it is, press its button: it must be in pairing mode", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,9 @@ func (o *Owner) Pair(ctx context.Context, r Request) (*Pairing, error) {
 func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress func(Step)) error {
 	conn, err := o.xtls.OpenSRP(ctx, full, func(ctx context.Context) (string, error) {
 		pin, err := r.PIN(ctx)
-		progress(StepProve)
+		if err == nil {
+			progress(StepProve)
+		}
 		return pin.Digits(), err
 	})
 	if err != nil {

@@ -59,6 +59,13 @@ const (
 	NotAllowed   = xmpp.NotAllowed
 )
 
+// Types of a [Field] that a program treats apart.
+const (
+	Hidden  = form.Hidden
+	Fixed   = form.Fixed
+	Boolean = form.Boolean
+)
+
 // ParsePIN reads a PIN as a person types it; see [pairing.ParsePIN].
 func ParsePIN(typed string) (PIN, error) { return pairing.ParsePIN(typed) }
 
