@@ -179,7 +179,7 @@ func checkValues(command string, f *owner.Form, values owner.Values) error {
 	}
 	var field *owner.FieldError
 	if errors.As(err, &field) {
-		return cli.Usagef("%w; usage: %s", err, usageOf(command, f))
+		return cli.Usagef("%w: write %s", field, usageOf(command, f))
 	}
 	return err
 }

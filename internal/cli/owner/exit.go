@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"xtls-agent/client"
@@ -63,7 +64,17 @@ func judge(ctx context.Context, err error) (said string, code int) {
 	case errors.Is(err, context.DeadlineExceeded) && code == exitFailed:
 		said, code = "no answer in time: is the device switched on? (see --timeout)", exitUnreachable
 	}
-	return oneLine(said), code
+	return oneLine(plain(said)), code
+}
+
+// origin is the package that an error comes from: of use to who reads the log, not to who reads one line.
+var origin = regexp.MustCompile(`^(adhoc|c2s|client|disco|goxmpp|jingle|lan|owner|pairing|state|stream|trust|xmpp|xtls): `)
+
+func plain(said string) string {
+	for origin.MatchString(said) {
+		said = origin.ReplaceAllString(said, "")
+	}
+	return said
 }
 
 func meaning(err error) (string, int) {
@@ -81,6 +92,7 @@ func meaning(err error) (string, int) {
 
 // typed knows the errors that carry something.
 func typed(err error) (string, int) {
+	var wrong *cli.UsageError
 	var usage *client.UsageError
 	var field *owner.FieldError
 	var command *commandError
@@ -88,8 +100,10 @@ func typed(err error) (string, int) {
 	var certificate *owner.CertificateError
 	var answered *owner.RequestError
 	switch {
-	case cli.IsUsage(err), errors.As(err, &usage):
-		return err.Error(), exitUsage
+	case errors.As(err, &wrong):
+		return wrong.Error(), exitUsage
+	case errors.As(err, &usage):
+		return usage.Error(), exitUsage
 	case errors.As(err, &field):
 		return field.Error(), exitUsage
 	case errors.As(err, &command):

@@ -145,6 +145,6 @@ func askPIN(ctx context.Context, in *bufio.Reader, out io.Writer, steps *progres
 		if err == nil {
 			return pin, nil
 		}
-		printf(out, "%v\n", err)
+		printf(out, "%s\n", plain(err.Error()))
 	}
 }

@@ -1,0 +1,229 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/owner"
+	"xtls-agent/xmpp/lan"
+)
+
+// How long the LAN may take. A device that is there answers at once; with an account there is another
+// way, and nobody wants to wait.
+const (
+	lanDialTimeout       = 4 * time.Second
+	lanSearchTimeout     = 3 * time.Second
+	lanSearchWithAccount = 1 * time.Second
+	openTimeout          = 45 * time.Second // of an encrypted session, once there is a link
+)
+
+// way is one way to a device.
+type way struct {
+	text string // for people
+	lan  bool
+	dial func(context.Context) (owner.Link, string, error) // the link, and its address on the LAN
+}
+
+// ways lists the ways to a device, the best first: where it was last seen on the LAN, where multicast DNS
+// finds it, its server. A full JID is used as it is.
+func (c *Client) ways(t Target) []way {
+	var out []way
+	p := c.placeOf(t.JID)
+	as := c.as(p)
+	switch {
+	case t.Addr != "":
+		as = c.as(c.at(t.Addr))
+		return []way{c.lanWay(t.Addr, lan.Dialer{Local: as, Timeout: lanDialTimeout})}
+	case t.JID.Resourcepart() == "":
+		dialer := lan.Dialer{Local: as, Remote: t.JID.Bare(), Timeout: lanDialTimeout}
+		if p.Addr != "" {
+			out = append(out, c.lanWay(p.Addr, dialer))
+		}
+		out = append(out, c.searchWay(t.JID, dialer))
+	}
+	if c.account != nil {
+		out = append(out, way{text: c.account.JID.Domainpart(), dial: func(ctx context.Context) (owner.Link, string, error) {
+			link, err := dialServer(ctx, c.account, c.cfg.Log)
+			return link, "", err
+		}})
+	}
+	return out
+}
+
+// as returns the own JID on the LAN that a device knows.
+func (c *Client) as(p place) jid.JID {
+	if j, err := jid.Parse(p.As); err == nil {
+		return j
+	}
+	return c.Self()
+}
+
+func (c *Client) lanWay(addr string, d lan.Dialer) way {
+	return way{text: lan.Scheme + addr, lan: true, dial: func(ctx context.Context) (owner.Link, string, error) {
+		link, err := dialLAN(ctx, d, addr)
+		return link, addr, err
+	}}
+}
+
+// searchWay asks the LAN where the device is.
+func (c *Client) searchWay(device jid.JID, d lan.Dialer) way {
+	timeout := lanSearchTimeout
+	if c.account != nil {
+		timeout = lanSearchWithAccount
+	}
+	return way{text: "the LAN", lan: true, dial: func(ctx context.Context) (owner.Link, string, error) {
+		searching, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		addrs, err := c.cfg.Resolve(searching, device)
+		if err != nil {
+			return nil, "", err
+		}
+		var failed error = &owner.UnreachableError{Addr: device.String(), Err: errors.New("it announces no address")}
+		for _, addr := range addrs {
+			link, err := dialLAN(ctx, d, addr)
+			if err == nil {
+				return link, addr, nil
+			}
+			failed = err
+		}
+		return nil, "", failed
+	}}
+}
+
+func dialLAN(ctx context.Context, d lan.Dialer, addr string) (owner.Link, error) {
+	link, err := d.Dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return link, nil
+}
+
+// resolve asks by multicast DNS.
+func resolve(ctx context.Context, device jid.JID) ([]string, error) {
+	found, err := lan.Browser{}.Resolve(ctx, device)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, a := range found.Addrs {
+		out = append(out, a.String())
+	}
+	return out, nil
+}
+
+// connection is a link to a device or to the server, and what runs over it.
+type connection struct {
+	*owner.Owner
+	way  way
+	addr string // on the LAN
+}
+
+// connect goes one way.
+func (c *Client) connect(ctx context.Context, w way) (*connection, error) {
+	link, addr, err := w.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log}), w, addr}, nil
+}
+
+// Session is an encrypted session with a device, and the link beneath.
+type Session struct {
+	*owner.Session
+	Via  string // the way that it took, for people
+	conn *connection
+	c    *Client
+}
+
+// Close ends session and link.
+func (s *Session) Close() {
+	s.Session.Close()
+	s.conn.Close()
+}
+
+// Open opens an encrypted session with a paired device, over the first way that leads to it.
+func (c *Client) Open(ctx context.Context, t Target) (*Session, error) {
+	if t.Addr == "" && len(c.keys.Devices.ByJID(t.JID.Bare())) == 0 {
+		return nil, fmt.Errorf("%s: %w", t.JID.Bare(), owner.ErrNotPaired)
+	}
+	var failures []failure
+	for _, w := range c.ways(t) {
+		s, err := c.openBy(ctx, t, w)
+		if err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+		c.cfg.Log.Debug("no session", "way", w.text, "err", err)
+		failures = append(failures, failure{w, err})
+	}
+	return nil, c.explain(t, failures)
+}
+
+func (c *Client) openBy(ctx context.Context, t Target, w way) (*Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	conn, err := c.connect(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	s, err := conn.Open(ctx, t.JID)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	c.remember(s.Device().JID, conn)
+	return &Session{s, w.text, conn, c}, nil
+}
+
+// remember keeps where a device was seen. That is a convenience: a failure is no reason to fail.
+func (c *Client) remember(device jid.JID, conn *connection) {
+	if conn.addr == "" || c.placeOf(device).Addr == conn.addr {
+		return
+	}
+	if err := c.updatePlace(device.String(), func(p *place) { p.Addr = conn.addr }); err != nil {
+		c.cfg.Log.Debug("remembering an address", "err", err)
+	}
+}
+
+// failure is why one way did not lead to the device.
+type failure struct {
+	way way
+	err error
+}
+
+// explain picks what a person should hear when no way led to the device: what the device or the server
+// said, before that nobody answered.
+func (c *Client) explain(t Target, failures []failure) error {
+	for _, f := range failures {
+		if !unreachable(f.err) {
+			return f.err
+		}
+	}
+	if t.Addr == "" && t.JID.Resourcepart() != "" && c.account == nil {
+		return fmt.Errorf("%s: %w", t.Text, ErrNoAccount)
+	}
+	last := failures[len(failures)-1]
+	if !last.way.lan {
+		return last.err
+	}
+	if t.Addr != "" {
+		return last.err
+	}
+	hint := "is it switched on?"
+	if c.account == nil {
+		hint += " without an account (xtlsctl login) only the local network is searched"
+	}
+	return &owner.UnreachableError{Addr: t.Text, Err: fmt.Errorf("not on the local network: %s", hint)}
+}
+
+// unreachable reports whether err means that nobody answered, or somebody else did.
+func unreachable(err error) bool {
+	var nobody *owner.UnreachableError
+	return errors.As(err, &nobody) || errors.Is(err, owner.ErrUnreachable) || errors.Is(err, owner.ErrNotADevice)
+}
