@@ -280,3 +280,22 @@ func (r *rogue) result(done <-chan outcome) outcome {
 	}
 	return outcome{}
 }
+
+// takes accepts what an owner offers, and returns the transport that it opened.
+func (r *rogue) takes(security string) *ibb.Conn {
+	r.t.Helper()
+	offer := r.next(jingle.SessionInitiate)
+	pending, err := r.ibb.Expect(romeo, offer.Contents[0].Transport.Attr("sid"), 4096)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.must(romeo, today.accept(offer, security))
+	r.next(jingle.SecurityInfo)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pending.Accept(ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return conn
+}

@@ -32,8 +32,9 @@ const (
 
 // pins is a Trust over a list of certificates.
 type pins struct {
-	mu   sync.Mutex
-	ders map[string][][]byte
+	mu    sync.Mutex // guards all below
+	ders  map[string][][]byte
+	taken bool // back: found, but not pinned any more
 }
 
 func (p *pins) add(bare string, der []byte) {
@@ -45,10 +46,10 @@ func (p *pins) add(bare string, der []byte) {
 	p.ders[bare] = append(p.ders[bare], der)
 }
 
-func (p *pins) clear() {
+func (p *pins) takeBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ders = nil
+	p.taken = true
 }
 
 func (p *pins) Known(peer jid.JID) bool {
@@ -71,7 +72,9 @@ func (p *pins) Find(peer jid.JID, hash []byte) (xtls.Fingerprint, bool) {
 
 func (p *pins) Pinned(peer jid.JID, pin xtls.Fingerprint) bool {
 	got, ok := p.Find(peer, pin[:])
-	return ok && got == pin
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return ok && got == pin && !p.taken
 }
 
 // window is a Gate with one PIN.
