@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -264,5 +265,22 @@ func TestRestartKeepsThePairing(t *testing.T) {
 	s.Close()
 	if strings.Contains(again.screen.String(), "Type this PIN") {
 		t.Error("an owned device opened a window at its start")
+	}
+}
+
+// press writes an event to the device's button.
+func press(t *testing.T, b *box, event string) {
+	t.Helper()
+	conn, err := net.Dial("unix", b.buttons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte(event + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 64)
+	if n, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "ok") {
+		t.Fatalf("button: %q, %v", answer[:n], err)
 	}
 }

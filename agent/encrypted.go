@@ -98,9 +98,9 @@ const answerGrace = 250 * time.Millisecond
 func (l *life) confirmed(owner trust.Record) {
 	l.log.Info("paired", "owner", owner.JID.String(), "fingerprint", owner.Fingerprint.String(), "role", string(owner.Role))
 	code := trust.ComparisonCode(l.memory.identity.Fingerprint(), owner.Fingerprint)
-	l.codeMu.Lock()
-	l.code = code
-	l.codeMu.Unlock()
+	l.signMu.Lock()
+	l.sign.code = code // shown by the notice that Confirmed causes
+	l.signMu.Unlock()
 	l.keeper.Confirmed(owner.JID.String())
 	l.guests.welcome(owner.JID)
 	l.tellOwners(owner.Key(), fmt.Sprintf("%s has a new owner: %s (certificate %s)", l.cfg.Name, owner.JID, owner.Fingerprint))

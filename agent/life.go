@@ -14,7 +14,6 @@ import (
 
 	"xtls-agent/control"
 	"xtls-agent/control/exec"
-	"xtls-agent/hw/display"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp/lan"
@@ -37,8 +36,8 @@ type life struct {
 	news      *news             // what owners are still to be told
 	guests    *guests           // who waits for a window, on the server link
 
-	codeMu sync.Mutex // guards code
-	code   string     // the six digits of the pairing that was confirmed last
+	signMu sync.Mutex // guards sign, and the order in which it is shown
+	sign   sign
 
 	openersMu sync.Mutex           // guards openers
 	openers   map[string]trust.Key // by bare JID: whose certificate asked for a window
@@ -171,22 +170,22 @@ func (l *life) stop(why error) {
 
 // show puts a notice of the policy on the displays.
 func (l *life) show(n pairing.Notice) {
-	l.codeMu.Lock()
-	code := l.code
-	l.codeMu.Unlock()
-	if err := l.panel.notice(n, l.address(), code); err != nil {
-		l.log.Warn("no display shows this", "notice", n.Text(), "err", err)
-	}
+	l.changeSign(func(s *sign) { s.notice = n })
 	l.guests.windowMayBeOpen()
 }
 
-// trouble puts a line on the displays, unless pairing has something to say there.
+// trouble says on the displays what keeps the device offline, or that nothing does any more. A PIN stays
+// where it is: the device may still be reached on the LAN.
 func (l *life) trouble(line string) {
-	if l.keeper.Status().State != pairing.Closed {
-		return
-	}
-	if err := l.panel.show(display.Screen{Lines: []string{line}, Address: l.address().Bare().String()}); err != nil {
-		l.log.Warn("no display shows this", "line", line, "err", err)
+	l.changeSign(func(s *sign) { s.trouble = line })
+}
+
+func (l *life) changeSign(change func(*sign)) {
+	l.signMu.Lock()
+	defer l.signMu.Unlock()
+	change(&l.sign)
+	if err := l.panel.show(l.sign.screen(l.address().Bare().String())); err != nil {
+		l.log.Warn("no display shows this", "notice", l.sign.notice.Text(), "trouble", l.sign.trouble, "err", err)
 	}
 }
 

@@ -25,7 +25,8 @@ type memory struct {
 	store    trust.Store
 	identity *trust.Identity
 	owners   *trust.Peers
-	damaged  error // nil: all of it could be read
+	damaged  error    // nil: all of it could be read
+	broken   []string // the names of what could not
 }
 
 // remember reads what the device has learnt, and makes what a new device needs.
@@ -33,21 +34,21 @@ func remember(store trust.Store, name string, env Env) (*memory, error) {
 	m := &memory{store: store}
 	var err error
 	if m.owners, err = trust.LoadPeers(store, ownersFile, trust.Owners); err != nil {
-		m.damage(env.Log, err)
+		m.damage(env.Log, ownersFile, err)
 		m.owners, err = trust.LoadPeers(trust.NewMemStore(), ownersFile, trust.Owners)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if m.identity, err = trust.LoadIdentity(store, name, env.Now(), env.Rand); err != nil {
-		m.damage(env.Log, err)
+		m.damage(env.Log, trust.IdentityFile, err)
 		m.identity, err = trust.NewIdentity(name, env.Now(), env.Rand) // for this life only
 		if err != nil {
 			return nil, err
 		}
 	}
 	if _, err := m.counters().Load(); err != nil {
-		m.damage(env.Log, err)
+		m.damage(env.Log, countersFile, err)
 	}
 	return m, nil
 }
@@ -55,23 +56,15 @@ func remember(store trust.Store, name string, env Env) (*memory, error) {
 // counters returns where the policy keeps its counters.
 func (m *memory) counters() counters { return counters{m.store} }
 
-func (m *memory) damage(log *slog.Logger, err error) {
+func (m *memory) damage(log *slog.Logger, name string, err error) {
 	log.Error("the device's memory cannot be read: pairing is locked until somebody unlocks or resets the device", "err", err)
-	m.damaged = errors.Join(m.damaged, err)
+	m.damaged, m.broken = errors.Join(m.damaged, err), append(m.broken, name)
 }
 
 // mend removes what could not be read, so that the device can begin anew with what is left. It
 // is asked for by a person at the device.
 func (m *memory) mend() error {
-	_, ownersErr := trust.LoadPeers(m.store, ownersFile, trust.Owners)
-	_, countersErr := m.counters().Load()
-	_, identityErr := trust.LoadIdentity(m.store, "", time.Now(), nil)
-	for name, unreadable := range map[string]error{
-		ownersFile: ownersErr, countersFile: countersErr, trust.IdentityFile: identityErr,
-	} {
-		if unreadable == nil {
-			continue
-		}
+	for _, name := range m.broken {
 		if err := m.store.Remove(name); err != nil {
 			return fmt.Errorf("agent: mending %s: %w", name, err)
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"mellium.im/xmpp/jid"
-
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/pairing"
@@ -63,22 +61,32 @@ func (p *panel) close() {
 	_ = p.screens.Close()
 }
 
-// notice shows what the policy of pairing says. address is where the device is reached now.
-func (p *panel) notice(n pairing.Notice, address jid.JID, code string) error {
-	s := display.Screen{Address: address.Bare().String()}
-	if text := n.Text(); text != "" {
+// sign is what stands on the displays.
+type sign struct {
+	notice  pairing.Notice // what the policy of pairing says
+	code    string         // the six digits of the pairing that was confirmed last
+	trouble string         // what keeps the device offline, or ""
+}
+
+// screen lays the sign out. address is where the device is reached now.
+func (g sign) screen(address string) display.Screen {
+	s := display.Screen{Address: address}
+	if text := g.notice.Text(); text != "" {
 		s.Lines = append(s.Lines, text)
 	}
-	if n.Kind == pairing.NoticePaired && code != "" {
-		s.Lines = append(s.Lines, fmt.Sprintf("Both show %s %s.", code[:3], code[3:]))
+	if g.notice.Kind == pairing.NoticePaired && g.code != "" {
+		s.Lines = append(s.Lines, fmt.Sprintf("Both show %s %s.", g.code[:3], g.code[3:]))
 	}
-	if !n.PIN.IsZero() {
-		s.PIN = n.PIN.Digits()
-		if uri, err := pairing.FormatURI(s.Address, n.PIN); err == nil {
+	if g.trouble != "" {
+		s.Lines = append(s.Lines, g.trouble)
+	}
+	if !g.notice.PIN.IsZero() {
+		s.PIN = g.notice.PIN.Digits()
+		if uri, err := pairing.FormatURI(address, g.notice.PIN); err == nil {
 			s.URI = uri
 		}
 	}
-	return p.show(s)
+	return s
 }
 
 // watchButtons turns what a person does into what it means, until ctx ends.

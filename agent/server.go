@@ -105,23 +105,25 @@ func (l *life) reportServer(st c2s.State) {
 	if st.Phase == c2s.Online {
 		addr = st.Addr.String()
 		l.log.Info("online", "as", addr)
+		l.trouble("")
 	}
 	if st.Phase == c2s.Waiting {
 		words = fmt.Sprintf("waiting until %s: %v", st.Until.Format(time.TimeOnly), st.Err)
-		l.tellTrouble(st.Err)
+		l.trouble(troubleInWords(st.Err))
 	}
 	l.links.set(l.cfg.XMPP.Link.String(), addr, words)
 }
 
-// tellTrouble puts on the display what keeps the device offline, where a person can mend it.
-func (l *life) tellTrouble(err error) {
+// troubleInWords says what keeps the device offline, where it is for a person to mend; else "".
+func troubleInWords(err error) string {
 	var cert *xmpp.CertificateError
 	switch {
 	case errors.As(err, &cert) && cert.ClockUnset:
-		l.trouble(pairing.Notice{Kind: pairing.NoticeClockNotSet}.Text())
+		return pairing.Notice{Kind: pairing.NoticeClockNotSet}.Text()
 	case errors.Is(err, xmpp.ErrNotAuthorized):
-		l.trouble("The server refuses this device's account or password.")
+		return "The server refuses this device's account or password."
 	case errors.As(err, &cert):
-		l.trouble("The server's certificate does not verify. See the log.")
+		return "The server's certificate does not verify. See the log."
 	}
+	return ""
 }

@@ -143,6 +143,9 @@ func (l *link) parse(text js.Value) (*xmpp.Stanza, error) {
 	case st.From.Equal(jid.JID{}):
 		st.From = l.local.Bare() // RFC 6120 §8.1.2.1
 	}
+	if st.To.Equal(jid.JID{}) {
+		st.To = l.local
+	}
 	return st, nil
 }
 

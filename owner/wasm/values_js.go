@@ -105,7 +105,10 @@ func formAnswer(v js.Value) (owner.Values, error) {
 	if v.Type() != js.TypeObject {
 		return nil, usageError("the values of a command must be an object, such as {state: \"on\"}")
 	}
-	text := js.Global().Get("JSON").Call("stringify", v)
+	text, err := attempt(func() js.Value { return js.Global().Get("JSON").Call("stringify", v) })
+	if err != nil {
+		return nil, fmt.Errorf("wasm: reading the values of a command: %w", err)
+	}
 	d := json.NewDecoder(strings.NewReader(text.String()))
 	d.UseNumber() // a number goes out as it was written
 	var fields map[string]any
