@@ -53,7 +53,9 @@ func testLink(t *testing.T, l *Listener, host string) (*stream.Stream, error) {
 
 func testAccept(t *testing.T, l *Listener) *Link {
 	t.Helper()
-	link, err := l.Accept(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	link, err := l.Accept(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
