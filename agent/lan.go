@@ -58,8 +58,10 @@ func (l *life) serveLANLink(ctx context.Context, link *lan.Link) {
 	}
 	s := xmpp.NewSession(link, l.log)
 	end, _ := l.onOpenLink(s, trust.LAN, peerOf(trust.LAN, addr))
-	if err := s.Serve(ctx); err != nil && ctx.Err() == nil {
+	var open openLink
+	open.set(s, end)
+	defer open.close()
+	if err := untilFarewell(ctx, &open, s.Serve); err != nil && ctx.Err() == nil {
 		l.log.Debug("LAN link ended", "peer", addr.String(), "err", err)
 	}
-	end.Close()
 }

@@ -19,27 +19,23 @@ import (
 // serveServer keeps the link to the device's server until ctx ends.
 func (l *life) serveServer(ctx context.Context) error {
 	l.env.Ready()
-	var end *xtls.Endpoint
-	var registry *disco.Registry
-	defer func() {
-		if end != nil {
-			end.Close()
-		}
-	}()
-	return c2s.Supervisor{
+	var link openLink
+	defer link.close()
+	var registry *disco.Registry // of the connection that is up
+	supervisor := c2s.Supervisor{
 		Dial: l.dialServer,
 		Mount: func(s *xmpp.Session) {
-			if end != nil { // of the connection before
-				end.Close()
-			}
+			var end *xtls.Endpoint
 			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr))
+			link.set(s, end)
 			roster.HandlePushes(s, func(roster.Item) {})
 			l.guests.requests.Mount(s)
 		},
 		Online: func(ctx context.Context, s *xmpp.Session) error { return l.online(ctx, s, registry) },
 		Report: l.reportServer,
 		Log:    l.log,
-	}.Run(ctx)
+	}
+	return untilFarewell(ctx, &link, supervisor.Run)
 }
 
 // dialServer logs in by the link that the configuration selects.
@@ -52,7 +48,7 @@ func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
 	if cfg.Link.Word == LinkGoXMPP {
 		link, err := goxmpp.Dial(ctx, goxmpp.Config{
 			JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
-			Logger: l.log, Now: l.env.Now,
+			Log: l.log, Now: l.env.Now,
 		})
 		if err != nil {
 			return nil, err
