@@ -10,7 +10,8 @@ set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`.
-stable_packages=(ca-certificates curl gcc gnutls-bin libc6-dev libssl-dev openssl qemu-user-static)
+stable_packages=(ca-certificates curl gcc gnutls-bin libc6-dev libssl-dev openssl python3-zeroconf
+    qemu-user-static)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -43,6 +44,7 @@ missing() {
     command -v openssl >/dev/null || echo openssl
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
     command -v node >/dev/null || echo nodejs
+    [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
     [ -e /usr/include/openssl/srp.h ] || echo libssl-dev
     at_least prosody 13.0 || echo prosody
