@@ -30,7 +30,7 @@ type Config struct {
 	Server string         // host:port, in place of SRV records
 	Mode   Mode           // how TLS starts
 	Roots  *x509.CertPool // nil: the system's
-	Built  time.Time      // when the program was built: a clock that is behind it is not set
+	Built  time.Time      // when the program was built: a clock that is behind it is not set; default the day this was written
 
 	Logger *slog.Logger     // nil: silence
 	Now    func() time.Time // nil: time.Now
@@ -38,8 +38,8 @@ type Config struct {
 
 	// Resolver looks SRV records up; nil means the system's.
 	Resolver Resolver
-	// Dial reaches the server; nil means directly. It is the only way to a proxy: HTTP_PROXY is not followed.
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Dialer reaches the server; nil means directly. It is the only way to a proxy: HTTP_PROXY is not followed.
+	Dialer Dialer
 
 	LoginTimeout time.Duration // of each try to log in; default 20 s
 	WriteTimeout time.Duration // for which the server may take none of our bytes; default 30 s
@@ -52,8 +52,19 @@ type Resolver interface {
 	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
 }
 
+// Dialer connects to a host name or address and port. A [net.Dialer] is one.
+type Dialer interface {
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// writtenOn is before every build: a clock that is behind it is wrong.
+var writtenOn = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // withDefaults fills in what is missing.
 func (c Config) withDefaults() Config {
+	if c.Built.IsZero() {
+		c.Built = writtenOn
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -63,10 +74,9 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}
-	if c.Dial == nil {
+	if c.Dialer == nil {
 		// A peer that is gone without a word is found by TCP where no ping is due yet.
-		dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
-		c.Dial = dialer.DialContext
+		c.Dialer = &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
 	}
 	for _, d := range []struct {
 		value *time.Duration

@@ -65,10 +65,10 @@ func TestContractOnRealServers(t *testing.T) {
 			linktest.Run(t, func(t *testing.T) linktest.Ends {
 				var line net.Conn
 				cfg := romeo
-				cfg.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+				cfg.Dialer = dialerFunc(func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 					line, err = (&net.Dialer{}).DialContext(ctx, network, addr)
 					return line, err
-				}
+				})
 				a := quiet(t, cfg)
 				return linktest.Ends{A: a, B: quiet(t, juliet), Cut: func() { _ = line.Close() }}
 			}, ends)

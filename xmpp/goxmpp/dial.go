@@ -83,7 +83,7 @@ func newDialer(cfg Config) (*dialer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("goxmpp: reading the password: %w", err)
 	}
-	return &dialer{cfg: cfg, user: account.String(), password: password, domain: domain}, nil
+	return &dialer{cfg: cfg, user: account.String(), password: prepared(password), domain: domain}, nil
 }
 
 // login tries one address, and once more without channel binding if that may be what failed.
@@ -109,7 +109,7 @@ func (d *dialer) login(ctx context.Context, c candidate) (*Link, error) {
 func (d *dialer) try(ctx context.Context, c candidate, mechanism string) (link *Link, tried string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.LoginTimeout)
 	defer cancel()
-	conn, err := d.cfg.Dial(ctx, "tcp", c.addr)
+	conn, err := d.cfg.Dialer.DialContext(ctx, "tcp", c.addr)
 	if err != nil {
 		return nil, "", fmt.Errorf("goxmpp: %w", &xmpp.UnreachableError{Addr: c.addr, Err: err})
 	}

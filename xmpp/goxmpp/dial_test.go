@@ -155,7 +155,7 @@ func TestCertificate(t *testing.T) {
 		"AnotherName":  {shown: other.TLS},
 		"UnknownRoots": {shown: good.TLS, change: func(c *Config) { c.Roots = x509.NewCertPool() }},
 		"ClockIn1970": {shown: good.TLS, clock: true, change: func(c *Config) {
-			c.Now, c.Built = func() time.Time { return time.Unix(1000, 0) }, time.Now()
+			c.Now = func() time.Time { return time.Unix(1000, 0) }
 		}},
 	} {
 		for _, starttls := range []bool{false, true} {
@@ -303,10 +303,10 @@ func TestConfiguredDialer(t *testing.T) {
 	cfg := s.config("romeo")
 	cfg.Server = "unreachable.invalid:5223"
 	var asked string
-	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	cfg.Dialer = dialerFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		asked = addr
 		return (&net.Dialer{}).DialContext(ctx, network, s.addr)
-	}
+	})
 	connect(t, s, cfg)
 	if asked != cfg.Server {
 		t.Errorf("asked for %q", asked)
@@ -320,6 +320,12 @@ func TestAccountsThatTheLibraryCannotLogIn(t *testing.T) {
 			t.Errorf("%s: %v", account, err)
 		}
 	}
+}
+
+type dialerFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func (f dialerFunc) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return f(ctx, network, addr)
 }
 
 func listen(t *testing.T) net.Listener {

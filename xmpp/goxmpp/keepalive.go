@@ -25,7 +25,7 @@ func (l *Link) keepAlive(interval, timeout time.Duration) {
 		if l.ping() != nil || !l.pause(timeout) {
 			return // the link has ended, or is about to
 		}
-		if l.relay.heard.Load() == heard && !l.relay.waiting.Load() {
+		if l.relay.heard.Load() == heard {
 			l.relay.kill(errSilent)
 			return
 		}
