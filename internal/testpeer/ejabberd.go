@@ -22,6 +22,9 @@ var ejabberdConfig string
 // ejabberdctl, and ends with its process.
 func Ejabberd(t testing.TB, opts XMPPOptions) *XMPPServer {
 	t.Helper()
+	if opts.DNS != nil {
+		t.Fatal("testpeer: only Prosody federates: Erlang's resolver does not follow a name server on another port to the end")
+	}
 	return newXMPPServer(t, opts, func(s *XMPPServer, cert *Certificate) backend {
 		e := &ejabberd{dir: t.TempDir(), api: loopbackAddr(FreePort(t)), addrs: []string{s.Addr, s.DirectAddr}}
 		bundle := filepath.Join(e.dir, "server.pem")

@@ -10,7 +10,7 @@ interfaces           = { "127.0.0.1" }
 local_interfaces     = { "127.0.0.1" }
 c2s_ports            = { {{.Port}} }
 c2s_direct_tls_ports = { {{.DirectPort}} }
-s2s_ports            = { }
+s2s_ports            = { {{.FederationPort}} }
 s2s_direct_tls_ports = { }
 http_ports           = { }
 https_ports          = { }
@@ -26,7 +26,15 @@ modules_enabled = {
   "roster"; "saslauth"; "tls"; "disco"; "pep"; "ping"; "smacks"; "carbons"; "csi"; "private"; "time"; "version";
   "sasl2"; "sasl2_bind2"; "sasl2_fast"; "sasl2_sm"; "adhoc"; "admin_adhoc"; {{if .StockLimits}}"limits";{{end}}
 }
+{{if .DNS}}
+-- Others prove who they are by a certificate of the test's CA.
+s2s_secure_auth = true
+unbound = { resolvconf = false, hoststxt = false,
+  forward = { "127.0.0.1@{{.DNS}}" }, 
+  options = { ["do-not-query-localhost:"] = "no" } }
+{{else}}
 modules_disabled = { "s2s" }
+{{end}}
 admins = { "admin@{{.Domain}}" } -- may run commands: a peer for xmpp/adhoc
 {{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
 smacks_hibernation_time = 300

@@ -24,10 +24,29 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 		writeConfig(t, p.config(), prosodyConfig, map[string]any{
 			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits,
 			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
+			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),
 			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,
 		})
 		return p
 	})
+}
+
+// federationPort is the port for other servers, or empty.
+func federationPort(t testing.TB, s *XMPPServer, opts XMPPOptions) string {
+	t.Helper()
+	if opts.DNS == nil {
+		return ""
+	}
+	return portOf(t, s.federationAddr)
+}
+
+// dnsPort is the port of the name server, or empty.
+func dnsPort(t testing.TB, opts XMPPOptions) string {
+	t.Helper()
+	if opts.DNS == nil {
+		return ""
+	}
+	return portOf(t, opts.DNS.Addr)
 }
 
 type prosody struct {

@@ -19,6 +19,10 @@ type XMPPOptions struct {
 	// Certificate is what the server shows; one for Domain if nil.
 	Certificate *Certificate
 
+	// DNS makes a Prosody federate: it finds others, and is found, by this name server. Servers that share a
+	// DNS must share an Authority, and be within .example: resolvers answer for .test by themselves (RFC 6761).
+	DNS *DNS
+
 	// StockLimits slows clients down as Debian's configuration does: 10 kB/s on Prosody, 3 kB/s on ejabberd.
 	StockLimits bool
 }
@@ -31,8 +35,9 @@ type XMPPServer struct {
 	CAFile     string // the CA that signed the server's certificate, PEM
 	Roots      *x509.CertPool
 
-	backend backend
-	process *Process // nil while it is stopped
+	federationAddr string // host:port of other servers, where it federates
+	backend        backend
+	process        *Process // nil while it is stopped
 }
 
 // backend is what the two servers differ in.
@@ -105,10 +110,13 @@ func newXMPPServer(t testing.TB, opts XMPPOptions, makeBackend func(s *XMPPServe
 	s := &XMPPServer{Domain: domain, CAFile: authority.CAFile, Roots: authority.Pool}
 	var err error
 	for range 5 {
-		direct, plain := FreePort(t), FreePort(t)
-		s.Addr, s.DirectAddr = loopbackAddr(plain), loopbackAddr(direct)
+		direct, plain, federation := FreePort(t), FreePort(t), FreePort(t)
+		s.Addr, s.DirectAddr, s.federationAddr = loopbackAddr(plain), loopbackAddr(direct), loopbackAddr(federation)
 		s.backend = makeBackend(s, cert)
 		if s.process, err = s.backend.start(t); err == nil {
+			if opts.DNS != nil {
+				opts.DNS.SetSRV("_xmpp-server._tcp."+s.Domain, s.federationAddr)
+			}
 			return s
 		}
 	}

@@ -346,6 +346,62 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A password that was refused in one place is not tried at the next: servers count.
+func TestRefusalIsFinal(t *testing.T) {
+	h := newHost(t)
+	var tries atomic.Int32
+	_, err := h.dial(t, func(f *fake) {
+		tries.Add(1)
+		f.header(mechanisms("SCRAM-SHA-256"))
+		f.read()
+		f.refuse("not-authorized")
+	}, func(cfg *c2s.Config) {
+		there := cfg.Server
+		cfg.Server, cfg.Mode, cfg.Resolver = "", c2s.Auto, twoServers{}
+		cfg.Dialer = dialerFunc(func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, there)
+		})
+	})
+	wantIs(t, err, xmpp.ErrNotAuthorized)
+	if tries.Load() != 1 {
+		t.Errorf("tried %d times", tries.Load())
+	}
+}
+
+type twoServers struct{}
+
+func (twoServers) LookupSRV(_ context.Context, service, _, _ string) (string, []*net.SRV, error) {
+	if service != "xmpp-client" {
+		return "", nil, nil
+	}
+	return "", []*net.SRV{{Target: "a.", Port: 1}, {Target: "b.", Port: 2}}, nil
+}
+
+// RFC 6120 §7: the answer must be to our question, and give a full address.
+func TestBadBinds(t *testing.T) {
+	h := newHost(t)
+	for name, answer := range map[string]string{
+		"another id": "<iq type='result' id='x'><bind xmlns='" + nsBind + "'><jid>box@home.test/1</jid></bind></iq>",
+		"a request":  "<iq type='set' id='ID'><bind xmlns='" + nsBind + "'><jid>box@home.test/1</jid></bind></iq>",
+		"bare":       "<iq type='result' id='ID'><bind xmlns='" + nsBind + "'><jid>box@home.test</jid></bind></iq>",
+		"a domain":   "<iq type='result' id='ID'><bind xmlns='" + nsBind + "'><jid>home.test/1</jid></bind></iq>",
+		"nothing":    "<iq type='result' id='ID'/>",
+		"conflict":   "<iq type='error' id='ID'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := h.dial(t, func(f *fake) {
+				f.header(mechanisms("SCRAM-SHA-256"))
+				f.scram(f.read(), "secret")
+				f.must(f.framer.Restart())
+				f.header(xmpp.NewElement(nsBind, "bind"))
+				f.raw(strings.Replace(answer, "ID", f.read().Attr("id"), 1))
+				_, _ = io.Copy(io.Discard, f.conn)
+			})
+			wantText(t, err, "binding a resource")
+		})
+	}
+}
+
 // Every step has a time limit, and heeds its context.
 func TestSilentServers(t *testing.T) {
 	t.Parallel()

@@ -462,6 +462,37 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
+// A peer that breaks the rules and does not read either cannot hold up the reader that tells it so.
+func TestAbortIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		go func() {
+			_, _ = io.WriteString(a, header(owner, device))
+			_, _ = io.ReadAtLeast(a, make([]byte, 4096), 50)
+			_, _ = io.WriteString(a, "<unknown/>")
+		}()
+		s, err := stream.Server(t.Context(), b, deviceConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, err := s.ReadStanza(); err == nil || time.Since(start) > 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		_, _ = s.Close(), a.Close()
+	})
+}
+
+// However a connection says that the peer is gone, it is io.ErrUnexpectedEOF.
+func TestResetIsUnexpectedEOF(t *testing.T) {
+	s, peer := established(t, deviceConfig())
+	_ = peer.(*net.TCPConn).SetLinger(0)
+	_ = peer.Close()
+	if _, err := s.ReadStanza(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("reset: %v", err)
+	}
+}
+
 // closeCounter counts how often a connection is closed.
 type closeCounter struct {
 	net.Conn

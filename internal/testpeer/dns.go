@@ -1,0 +1,88 @@
+package testpeer
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// DNS is a name server on loopback that knows what a test tells it, and that everything else does not exist. Servers that are
+// to find each other (XMPPOptions.DNS), or clients that are to find a server, ask it.
+type DNS struct {
+	Addr string // host:port, UDP
+
+	conn net.PacketConn
+
+	mu  sync.Mutex // guards what follows
+	srv map[string]string
+}
+
+// NewDNS starts one that lasts as long as the test.
+func NewDNS(t testing.TB) *DNS {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("testpeer: name server: %v", err)
+	}
+	d := &DNS{Addr: conn.LocalAddr().String(), conn: conn, srv: make(map[string]string)}
+	var serving sync.WaitGroup
+	serving.Go(d.serve)
+	t.Cleanup(func() {
+		_ = conn.Close()
+		serving.Wait()
+	})
+	return d
+}
+
+// SetSRV makes addr, a host:port on loopback, the answer for a service such as "_xmpp-server._tcp.home.test".
+func (d *DNS) SetSRV(service, addr string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.srv[service+"."] = addr
+}
+
+func (d *DNS) serve() {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := d.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		var query dnsmessage.Message
+		if query.Unpack(buf[:n]) != nil || len(query.Questions) != 1 {
+			continue
+		}
+		answer := d.answer(query)
+		if packed, err := answer.Pack(); err == nil {
+			_, _ = d.conn.WriteTo(packed, from) // who asked will ask again
+		}
+	}
+}
+
+// answer knows the services, and that every host within .example is on loopback.
+func (d *DNS) answer(query dnsmessage.Message) dnsmessage.Message {
+	q := query.Questions[0]
+	out := dnsmessage.Message{Questions: query.Questions}
+	out.Header = dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RecursionDesired: query.RecursionDesired, RecursionAvailable: true}
+	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
+	name := strings.ToLower(q.Name.String())
+	d.mu.Lock()
+	addr, known := d.srv[name]
+	d.mu.Unlock()
+	switch {
+	case known && q.Type == dnsmessage.TypeSRV:
+		_, port, _ := net.SplitHostPort(addr) // as the test gave it
+		number, _ := strconv.ParseUint(port, 10, 16)
+		target := dnsmessage.MustNewName("loopback.example.")
+		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.SRVResource{Port: uint16(number), Target: target}}}
+	case strings.HasSuffix(name, ".example.") && !strings.HasPrefix(name, "_") && q.Type == dnsmessage.TypeA:
+		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
+	case !strings.HasSuffix(name, ".example.") || strings.HasPrefix(name, "_") && !known:
+		out.RCode = dnsmessage.RCodeNameError
+	}
+	return out
+}
