@@ -209,17 +209,13 @@ func (c *Client) explain(t Target, failures []failure) error {
 		return fmt.Errorf("%s: %w", t.Text, ErrNoAccount)
 	}
 	last := failures[len(failures)-1]
-	if !last.way.lan {
+	if !last.way.lan || t.Addr != "" {
 		return last.err
 	}
-	if t.Addr != "" {
-		return last.err
-	}
-	hint := "is it switched on?"
 	if c.account == nil {
-		hint += " without an account (xtlsctl login) only the local network is searched"
+		return fmt.Errorf("%s: %w (only the local network was searched: to reach it from elsewhere: xtlsctl login JID)", t.Text, owner.ErrUnreachable)
 	}
-	return &owner.UnreachableError{Addr: t.Text, Err: fmt.Errorf("not on the local network: %s", hint)}
+	return fmt.Errorf("%s: %w", t.Text, owner.ErrUnreachable)
 }
 
 // unreachable reports whether err means that nobody answered, or somebody else did.

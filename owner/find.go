@@ -12,6 +12,7 @@ import (
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/disco"
+	"xtls-agent/xtls"
 	"xtls-agent/xtls/jingle"
 )
 
@@ -67,6 +68,14 @@ func notFound(device jid.JID, others bool) error {
 		return fmt.Errorf("%s: %w", device, ErrNotADevice)
 	}
 	return fmt.Errorf("%s: %w", device, ErrUnreachable)
+}
+
+// refused says more where a device refuses: on a direct link it may be no device at all. On a server link Find has looked.
+func (o *Owner) refused(ctx context.Context, full jid.JID, err error) error {
+	if !errors.Is(err, xtls.ErrRefused) || !o.direct() || o.isDevice(ctx, full) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", full, ErrNotADevice)
 }
 
 // announce makes this client visible to the device, and asks to see it. The subscription is approved when

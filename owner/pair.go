@@ -84,7 +84,7 @@ func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress fun
 		return pin.Digits(), err
 	})
 	if err != nil {
-		return err
+		return o.refused(ctx, full, err)
 	}
 	progress(StepExchange)
 	link, err := o.stream(ctx, conn)

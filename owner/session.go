@@ -47,7 +47,7 @@ func (o *Owner) Open(ctx context.Context, address jid.JID) (*Session, error) {
 func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 	conn, err := o.xtls.OpenX509(ctx, full)
 	if err != nil {
-		return nil, err
+		return nil, o.refused(ctx, full, err)
 	}
 	link, err := o.stream(ctx, conn)
 	if err != nil {
