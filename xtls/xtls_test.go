@@ -143,21 +143,35 @@ type side struct {
 	pins    *pins
 	session *xmpp.Session
 	end     *xtls.Endpoint
-	conns   chan *xtls.Conn // accepted, proven; each is served until the test closes it
+	conns   chan *xtls.Conn // accepted, proven
+	served  chan struct{}   // each that was served to its end
 }
 
+// newSide returns a party that echoes what comes on the connections that it accepts.
 func newSide(t *testing.T, router *linktest.Router, address string, gate xtls.Gate) *side {
+	t.Helper()
+	return newServing(t, router, address, gate, func(_ context.Context, c *xtls.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// newQuiet returns a device that leaves the connections that it accepts alone until their time is up.
+func newQuiet(t *testing.T, router *linktest.Router, gate xtls.Gate) *side {
+	t.Helper()
+	return newServing(t, router, boxJID, gate, func(ctx context.Context, _ *xtls.Conn) { <-ctx.Done() })
+}
+
+func newServing(t *testing.T, router *linktest.Router, address string, gate xtls.Gate, serve func(context.Context, *xtls.Conn)) *side {
 	t.Helper()
 	id, err := trust.NewIdentity(address, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &side{id: id, pins: &pins{}, conns: make(chan *xtls.Conn, 8)}
+	s := &side{id: id, pins: &pins{}, conns: make(chan *xtls.Conn, 8), served: make(chan struct{}, 8)}
 	s.session = xmpp.NewSession(router.Connect(address), nil)
 	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Gate: gate}
 	cfg.Serve = func(ctx context.Context, c *xtls.Conn) {
 		s.conns <- c
-		_, _ = io.Copy(c, c) // an echo
+		serve(ctx, c)
+		s.served <- struct{}{}
 	}
 	s.end = xtls.New(s.session, cfg)
 	var wg sync.WaitGroup
