@@ -14,7 +14,6 @@ type panel struct {
 	name    string
 	screens *display.Multi
 	buttons button.Button
-	log     func(spec string, err error)
 }
 
 // openPanel opens what the configuration names, and clears what an earlier process may have

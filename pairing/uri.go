@@ -22,7 +22,7 @@ const (
 
 // Errors of ParseURI hold nothing of the input, since it may hold a PIN.
 var (
-	errURIScheme = errors.New("pairing: not a device's URI: it must start with xmpp:")
+	errURIScheme = errors.New("pairing: not a device's URI: it must start with \"xmpp:\"")
 	errURIQuery  = errors.New("pairing: not a device's URI: it must end with ?xtls-pair;pin= and 8 digits")
 	errURIEscape = errors.New("pairing: not a device's URI: bad character or percent-encoding in the address")
 	errURIJID    = errors.New("pairing: not a device's URI: its address is no bare JID")

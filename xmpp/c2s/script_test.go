@@ -121,7 +121,7 @@ type appendConn struct {
 
 func (c *appendConn) Write(p []byte) (int, error) {
 	if strings.HasPrefix(string(p), c.after) {
-		_, err := c.Conn.Write(append(p, c.text...))
+		_, err := io.WriteString(c.Conn, string(p)+c.text)
 		return len(p), err
 	}
 	return c.Conn.Write(p)
