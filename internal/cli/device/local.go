@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"xtls-agent/agent"
+	"xtls-agent/internal/cli"
 )
 
 // local makes the subcommands that talk to the running device over its local socket, which
 // speaks the same protocol as an owner's session.
 type local struct {
-	std    Streams
+	std    cli.Streams
 	config *string
 	socket *string
 	json   *bool
@@ -58,7 +59,7 @@ func (l *local) path() (string, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return (&agent.Config{RunDir: agent.DefaultRunDir}).Socket(), nil
 	default:
-		return "", &usageError{err}
+		return "", &cli.UsageError{Err: err}
 	}
 }
 
@@ -90,7 +91,7 @@ func (l *local) statusCommand() *cobra.Command {
 }
 
 func (l *local) pairingCommand() *cobra.Command {
-	c := &cobra.Command{Use: "pairing", Short: "Open, close or unlock pairing", RunE: helpOnly}
+	c := &cobra.Command{Use: "pairing", Short: "Open, close or unlock pairing", Args: cobra.NoArgs, RunE: helpOnly}
 	var allow []string
 	open := &cobra.Command{
 		Use: "open", Short: "Open a pairing window: the PIN is on the display",
