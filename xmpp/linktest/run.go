@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
@@ -377,75 +375,4 @@ func (s suite) session(t *testing.T) {
 	_ = sessions[0].Close()
 	_ = sessions[1].Close()
 	serving.Wait()
-}
-
-// to addresses st to a link's end, where that needs an address.
-func (s suite) to(l xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
-	if s.caps.Server {
-		st.To = l.LocalAddr()
-	}
-	return st
-}
-
-// pass writes st at from, reads it at to, and checks all but its id and payload.
-func (s suite) pass(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) *xmpp.Stanza {
-	t.Helper()
-	got, err := exchange(from, to, s.to(to, st))
-	if err != nil {
-		t.Fatalf("%s: %v", st.Kind, err)
-	}
-	if got.Kind != st.Kind || got.Type != st.Type {
-		t.Fatalf("%s %s arrives as %v", st.Kind, st.Type, got.Element())
-	}
-	if !got.From.Equal(from.LocalAddr()) {
-		t.Errorf("%s from %q, want %q", st.Kind, got.From, from.LocalAddr())
-	}
-	if !(got.Kind == xmpp.Message && s.caps.NoMessageID) && !got.To.Equal(to.LocalAddr()) {
-		t.Errorf("%s to %q, want %q", st.Kind, got.To, to.LocalAddr())
-	}
-	return got
-}
-
-// carries also checks id and payload.
-func (s suite) carries(t *testing.T, from, to xmpp.Link, st *xmpp.Stanza) {
-	t.Helper()
-	got := s.pass(t, from, to, st)
-	if got.ID != st.ID {
-		t.Errorf("id %q arrives as %q", st.ID, got.ID)
-	}
-	if diff := cmp.Diff(st.Payload, got.Payload, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("payload (-sent +arrived):\n%.2000s", diff)
-	}
-}
-
-const nsTest = "urn:xtls-agent:linktest"
-
-// exchange writes st at one end and reads what arrives at the other: a link need not hold anything in between.
-func exchange(from, to xmpp.Link, st *xmpp.Stanza) (*xmpp.Stanza, error) {
-	written := make(chan error, 1)
-	go func() { written <- from.WriteStanza(st) }()
-	got, err := read(to)
-	if err != nil {
-		_ = from.Close() // frees the writer
-	}
-	return got, errors.Join(<-written, err)
-}
-
-// read is ReadStanza with an end to the wait: it closes the link if nothing comes.
-func read(l xmpp.Link) (*xmpp.Stanza, error) {
-	late := time.AfterFunc(patience, func() { _ = l.Close() })
-	st, err := l.ReadStanza()
-	if !late.Stop() {
-		return nil, fmt.Errorf("linktest: nothing arrived within %v: %w", patience, err)
-	}
-	return st, err
-}
-
-func closeInTime(t *testing.T, l xmpp.Link) {
-	t.Helper()
-	start := time.Now()
-	_ = l.Close() // what it returns is the connection's business
-	if d := time.Since(start); d > closeLimit {
-		t.Errorf("Close took %v", d)
-	}
 }
