@@ -146,18 +146,27 @@ func TestSlowReaderIsNoSilentServer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, &server{})
 	cfg := s.config("romeo")
-	cfg.PingInterval, cfg.PingTimeout = 20*time.Millisecond, 20*time.Millisecond
+	cfg.PingInterval, cfg.PingTimeout = 20*time.Millisecond, 500*time.Millisecond
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait) // after the connections are closed
 	link, c := connect(t, s, cfg)
+	serving.Go(func() {
+		for {
+			ping, err := c.dec.Next()
+			if err != nil {
+				return
+			}
+			c.send("<iq type='result' id='" + ping.Attr("id") + "'/>")
+		}
+	})
 	const n = 40
-	var sending sync.WaitGroup
-	sending.Go(func() {
+	serving.Go(func() {
 		body := strings.Repeat("x", 60<<10)
 		for range n {
 			c.send("<message from='juliet@home.test/x'><body>" + body + "</body></message>")
 		}
 	})
-	defer sending.Wait()
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond)
 	for range n {
 		mustRead(t, link)
 	}
