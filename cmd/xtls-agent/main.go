@@ -5,9 +5,10 @@ package main
 import (
 	"os"
 
+	"xtls-agent/internal/cli"
 	"xtls-agent/internal/cli/device"
 )
 
 func main() {
-	os.Exit(device.Main(os.Args[1:], device.Standard()))
+	os.Exit(device.Main(os.Args[1:], cli.Standard()))
 }

@@ -17,13 +17,14 @@ import (
 
 	"xtls-agent/agent"
 	"xtls-agent/client"
+	"xtls-agent/internal/cli"
 	"xtls-agent/owner"
 )
 
 // demoTimeout bounds a demo that nobody sits at.
 const demoTimeout = 2 * time.Minute
 
-func demoCommand(std Streams) *cobra.Command {
+func demoCommand(std cli.Streams) *cobra.Command {
 	var auto bool
 	c := &cobra.Command{
 		Use:   "demo",
@@ -57,7 +58,7 @@ type demo struct {
 	prompt chan<- struct{} // tells the robot that it is asked; nil without one
 }
 
-func runDemo(ctx context.Context, std Streams, auto bool) error {
+func runDemo(ctx context.Context, std cli.Streams, auto bool) error {
 	d := &demo{out: &lockedWriter{w: std.Out}}
 	input, screen := std.In, io.Writer(d.out)
 	if auto {

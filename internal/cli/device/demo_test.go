@@ -9,12 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"xtls-agent/agent"
+	"xtls-agent/internal/cli"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stage is what the demo prints, and what a person in front of it types.
 type stage struct {
@@ -96,7 +93,7 @@ const prompt = "PIN on the display"
 
 func TestDemoAuto(t *testing.T) {
 	var out bytes.Buffer
-	code := Main([]string{"demo", "--auto"}, Streams{In: strings.NewReader(""), Out: &out, Err: &out})
+	code := Main([]string{"demo", "--auto"}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &out})
 	if code != 0 || !strings.HasSuffix(out.String(), "\ndemo: ok\n") {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
@@ -109,7 +106,7 @@ func TestDemoAuto(t *testing.T) {
 
 func TestDemoWithoutATerminalPlaysItself(t *testing.T) {
 	var out bytes.Buffer
-	code := Main([]string{"demo"}, Streams{In: strings.NewReader(""), Out: &out, Err: &out})
+	code := Main([]string{"demo"}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &out})
 	if code != 0 || !strings.HasSuffix(out.String(), "\ndemo: ok\n") {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xtls-agent/agent"
+	"xtls-agent/internal/cli"
 )
 
 // Exit codes, as the documentation lists them.
@@ -22,17 +22,8 @@ const (
 	exitCommand = 7 // a command ran and failed
 )
 
-// Streams are what the program reads from and writes to.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
-
-// Standard returns the process's own.
-func Standard() Streams { return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
-
 // Main runs the program and returns its exit code.
-func Main(args []string, std Streams) int {
+func Main(args []string, std cli.Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand(std)
@@ -48,15 +39,8 @@ func Main(args []string, std Streams) int {
 	return exitCode(err)
 }
 
-// usageError is wrong usage or configuration: exit code 2.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
 func exitCode(err error) int {
-	var usage *usageError
-	if errors.As(err, &usage) {
+	if cli.IsUsage(err) {
 		return exitUsage
 	}
 	if errors.Is(err, errCommand) {
@@ -65,22 +49,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// markUsage makes errors in the arguments of any subcommand usage errors.
-func markUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
-}
-
-func rootCommand(std Streams) *cobra.Command {
+func rootCommand(std cli.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "xtls-agent",
 		Short:         "Pair a device with its owner by PIN, and let the owner control it over XMPP",
@@ -89,9 +58,6 @@ func rootCommand(std Streams) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          helpOnly,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-	})
 	var config, socket string
 	var asJSON bool
 	flags := root.PersistentFlags()
@@ -101,6 +67,6 @@ func rootCommand(std Streams) *cobra.Command {
 	l := &local{std: std, config: &config, socket: &socket, json: &asJSON}
 	root.AddCommand(runCommand(std, &config), demoCommand(std), l.statusCommand(), l.pairingCommand(), l.ownersCommand(),
 		l.resetCommand(), checkConfigCommand(std, &config), versionCommand(std, &asJSON))
-	markUsage(root)
+	cli.MarkUsage(root)
 	return root
 }

@@ -13,10 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"xtls-agent/agent"
+	"xtls-agent/internal/cli"
 	"xtls-agent/internal/state"
 )
 
-func runCommand(std Streams, config *string) *cobra.Command {
+func runCommand(std cli.Streams, config *string) *cobra.Command {
 	var verbose bool
 	c := &cobra.Command{
 		Use:   "run",
@@ -48,10 +49,10 @@ func loadConfig(path string) (*agent.Config, error) {
 		if errors.Is(err, fs.ErrNotExist) && path == agent.DefaultConfigFile {
 			err = fmt.Errorf("%w: write one, or name it with --config", err)
 		}
-		return nil, &usageError{err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	if err := cfg.CheckFiles(); err != nil {
-		return nil, &usageError{err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	return cfg, nil
 }
@@ -59,7 +60,7 @@ func loadConfig(path string) (*agent.Config, error) {
 func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
 	dir, err := state.Open(cfg.StateDir, nil, state.WithLogger(log))
 	if err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	defer dir.Close()
 	ready := func() {
@@ -67,7 +68,7 @@ func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
 			log.Warn("telling systemd", "err", err)
 		}
 	}
-	a := agent.New(cfg, dir, agent.Env{Log: log, Ready: ready, Version: version()})
+	a := agent.New(cfg, dir, agent.Env{Log: log, Ready: ready, Version: cli.Version()})
 	err = a.Run(ctx)
 	_ = notify("STOPPING=1")
 	return err
@@ -91,7 +92,7 @@ func notify(state string) error {
 	return err
 }
 
-func checkConfigCommand(std Streams, config *string) *cobra.Command {
+func checkConfigCommand(std cli.Streams, config *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check-config",
 		Short: "Check the configuration without starting anything",

@@ -3,38 +3,22 @@ package device
 import (
 	"encoding/json"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"xtls-agent/internal/cli"
 )
 
-// version returns what was built: the module's version, or the commit.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return "devel"
-}
-
-func versionCommand(std Streams, asJSON *bool) *cobra.Command {
+func versionCommand(std cli.Streams, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if *asJSON {
-				return json.NewEncoder(std.Out).Encode(map[string]string{"version": version()})
+				return json.NewEncoder(std.Out).Encode(map[string]string{"version": cli.Version()})
 			}
-			_, err := fmt.Fprintln(std.Out, "xtls-agent", version())
+			_, err := fmt.Fprintln(std.Out, "xtls-agent", cli.Version())
 			return err
 		},
 	}

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"xtlsctl":    func() { os.Exit(Main(os.Args[1:], cli.Standard())) },
-		"xtls-agent": func() { os.Exit(device.Main(os.Args[1:], device.Standard())) },
+		"xtls-agent": func() { os.Exit(device.Main(os.Args[1:], cli.Standard())) },
 	})
 }
 
@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XTLSCTL_DIR", filepath.Join(env.WorkDir, "ctl"))
+			env.Setenv("GORACE", "atexit_sleep_ms=10") // else the race detector lets each process wait a second at its end
 			env.Values[boxesKey{}] = make(map[string]*box)
 			return nil
 		},
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"device": boxCommand,
 			"pin":    pinCommand,
 			"squat":  squat,
+			"talk":   talk,
 			"local":  localCommand,
 		},
 		RequireExplicitExec: true,
