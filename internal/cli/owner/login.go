@@ -3,7 +3,6 @@ package owner
 import (
 	"bufio"
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -64,9 +63,7 @@ func (p *program) password(ctx context.Context, account string) (string, error) 
 	if !ok {
 		return readLine(ctx, bufio.NewReader(p.std.In))
 	}
-	fmt.Fprintf(p.std.Err, "password of %s: ", account)
-	defer fmt.Fprintln(p.std.Err)
-	return readPassword(ctx, fd)
+	return readPassword(ctx, fd, p.std.In, p.std.Err, "password of "+account+": ")
 }
 
 func (p *program) logoutCommand() *cobra.Command {

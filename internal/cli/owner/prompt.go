@@ -14,7 +14,10 @@ import (
 // maxLine bounds a line that is typed or piped in.
 const maxLine = 4096
 
-var errInputEnded = errors.New("the input ended: nothing was typed")
+var (
+	errInputEnded  = errors.New("the input ended: nothing was typed")
+	errInterrupted = errors.New("interrupted")
+)
 
 func terminal(stream any) (fd int, ok bool) {
 	f, isFile := stream.(*os.File)
@@ -68,23 +71,27 @@ func limitedLine(r *bufio.Reader) (string, error) {
 	}
 }
 
-// readPassword reads a line from a terminal without echo. However it ends, the echo comes back.
-func readPassword(ctx context.Context, fd int) (string, error) {
-	before, err := term.GetState(fd)
+// readPassword asks for a line at a terminal, without echo: it is off before the question is there. However it
+// ends, the terminal is as it was.
+func readPassword(ctx context.Context, fd int, in io.Reader, out io.Writer, question string) (string, error) {
+	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", err
 	}
+	defer func() { _ = term.Restore(fd, before) }()
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "")
 	done := make(chan typedLine, 1)
 	go func() {
-		text, err := term.ReadPassword(fd)
-		done <- typedLine{string(text), err}
+		text, err := t.ReadPassword(question)
+		done <- typedLine{text, err}
 	}()
 	text, err := await(ctx, done)
-	if ctx.Err() != nil {
-		_ = term.Restore(fd, before)
-	}
-	if errors.Is(err, io.EOF) {
-		err = errInputEnded
+	if errors.Is(err, io.EOF) { // which is what Ctrl-C is here
+		printf(out, "\r\n")
+		err = errInterrupted
 	}
 	return text, err
 }
