@@ -80,6 +80,10 @@ func boxOf(ts *testscript.TestScript, name string) *box {
 		ts.Check(err)
 		b.addr = freePort(ts)
 		config := strings.ReplaceAll(fmt.Sprintf(boxConfig, name, b.addr), "DIR", b.dir)
+		if server := ts.Getenv("SERVER"); server != "" {
+			config += fmt.Sprintf("[xmpp]\njid = %q\npassword_file = %q\nserver = %q\nca_file = %q\n",
+				ts.Getenv("BOX"), ts.MkAbs("box.password"), server, ts.Getenv("CA"))
+		}
 		ts.Check(os.WriteFile(filepath.Join(b.dir, "config.toml"), []byte(config), 0o600))
 		ts.Defer(func() {
 			b.stop()

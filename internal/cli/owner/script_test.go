@@ -25,9 +25,11 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts is what a person sees, from the help to the exit codes.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+func TestScripts(t *testing.T) { testscript.Run(t, params(filepath.Join("testdata", "script"))) }
+
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XTLSCTL_DIR", filepath.Join(env.WorkDir, "ctl"))
 			env.Setenv("GORACE", "atexit_sleep_ms=10") // else the race detector lets each process wait a second at its end
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 			"local":  localCommand,
 		},
 		RequireExplicitExec: true,
-	})
+	}
 }
 
 var errorLine = regexp.MustCompile(`(?m)^xtlsctl: [^A-Z\n][^\n]*$`)
