@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/linktest"
@@ -204,7 +206,10 @@ func TestRewrittenFingerprint(t *testing.T) {
 			from, to = hex.EncodeToString(f[:]), hex.EncodeToString(g[:])
 			c, err := owner.end.OpenX509(t.Context(), box)
 			if action == "session-initiate" && err == nil { // a TLS 1.3 client finishes first
-				_, err = c.Read(make([]byte, 1))
+				_ = c.SetReadDeadline(time.Now().Add(patience))
+				if _, err = c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the device keeps the connection")
+				}
 				_ = c.Close()
 			}
 			if err == nil || action == "session-accept" && !errors.Is(err, xtls.ErrNotAuthentic) {
