@@ -235,3 +235,12 @@ func TestOfferOfSomethingElse(t *testing.T) {
 		}
 	}
 }
+
+// DESIGN §5: how much a peer may send unread hangs on the size of blocks: larger ones than ours are not accepted.
+func TestBlocksAreOfOurSize(t *testing.T) {
+	_, r := visited(t, nil)
+	r.must(box, strings.Replace(today.offer(secured(sha256Of(r.id), "x509")), "4096", "65535", 1))
+	if j := r.next(jingle.SessionAccept); j.Contents[0].Transport.Attr("block-size") != "4096" {
+		t.Errorf("accepted %s", j.Element())
+	}
+}
