@@ -8,7 +8,7 @@ TEST_FLAGS  ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test peers check fmt-check cross wasm fuzz clean
+.PHONY: help build demo test peers check fmt-check cross wasm fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,10 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+docs: ## draw docs/demo.svg anew, from what the demo prints
+	@$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
+	bin/xtls-agent demo --auto </dev/null | $(GO) run docs/demosvg.go >bin/demo.svg && mv bin/demo.svg docs/demo.svg
 
 clean: ## remove what was built
 	rm -rf bin
