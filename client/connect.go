@@ -17,7 +17,7 @@ import (
 const (
 	lanDialTimeout       = 4 * time.Second
 	lanSearchTimeout     = 3 * time.Second
-	lanSearchWithAccount = 1 * time.Second
+	lanSearchWithAccount = 500 * time.Millisecond
 	openTimeout          = 45 * time.Second // of an encrypted session, once there is a link
 )
 
@@ -205,8 +205,11 @@ func (c *Client) explain(t Target, failures []failure) error {
 			return f.err
 		}
 	}
-	if t.Addr == "" && t.JID.Resourcepart() != "" && c.account == nil {
+	if t.JID.Resourcepart() != "" && c.account == nil {
 		return fmt.Errorf("%s: %w", t.Text, ErrNoAccount)
+	}
+	if len(failures) == 0 {
+		return fmt.Errorf("%s: %w", t.Text, owner.ErrUnreachable)
 	}
 	last := failures[len(failures)-1]
 	if !last.way.lan || t.Addr != "" {

@@ -67,7 +67,7 @@ func (c *Client) named(name string) (j jid.JID, found bool, err error) {
 	var own []jid.JID
 	for _, d := range c.keys.Devices.All() {
 		switch {
-		case d.Name == name:
+		case name != "" && d.Name == name:
 			return d.JID, true, nil
 		case strings.EqualFold(lan.Name(d.JID), name) && !slices.ContainsFunc(own, d.JID.Equal):
 			own = append(own, d.JID)
