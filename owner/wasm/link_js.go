@@ -116,7 +116,7 @@ func (l *link) parse(text js.Value) (*xmpp.Stanza, error) {
 	switch {
 	case text.Type() != js.TypeString:
 		return nil, fmt.Errorf("a stanza must be a string, not %s", text.Type())
-	case text.Length() > maxStanza:
+	case js.Global().Get("Object").Invoke(text).Length() > maxStanza: // a bare string has no Length here
 		return nil, xmpp.ErrTooBig
 	}
 	d := xmpp.NewDecoder(strings.NewReader("<stream xmlns='"+xmpp.NSClient+"'>"+text.String()+"</stream>"), xmpp.Limits{})

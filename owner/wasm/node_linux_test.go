@@ -369,3 +369,9 @@ func (n *node) ends() {
 		n.t.Errorf("node wrote on stderr:\n%s", n.errs)
 	}
 }
+
+// TestUnderNode runs the tests that stand in the files *_js_test.go.
+func TestUnderNode(t *testing.T) {
+	nodePath(t)
+	goTool(t, "test", "-count=1", "-timeout=90s", "-exec="+wasmExec(t, "go_js_wasm_exec"), ".")
+}

@@ -109,14 +109,15 @@ func cancelled(parent context.Context, signal js.Value) (ctx context.Context, do
 		cancel()
 		return nil, nil, usageError("signal must be an AbortSignal")
 	}
+	if signal.Get("aborted").Truthy() { // nothing has begun
+		cancel()
+		return nil, nil, context.Canceled
+	}
 	abort := js.FuncOf(func(js.Value, []js.Value) any {
 		cancel()
 		return nil
 	})
 	signal.Call("addEventListener", "abort", abort)
-	if signal.Get("aborted").Truthy() {
-		cancel()
-	}
 	return ctx, func() {
 		signal.Call("removeEventListener", "abort", abort)
 		abort.Release()
