@@ -27,7 +27,7 @@ const maxGuestWork = 64
 
 func newGuests(l *life) *guests {
 	g := &guests{life: l, work: make(chan guestWork, maxGuestWork)}
-	g.requests = roster.NewRequests(g.mayAsk, g.asked)
+	g.requests = roster.NewRequests(g.mayAsk, g.asked, g.answer)
 	return g
 }
 
@@ -69,9 +69,12 @@ func (g *guests) peer(bare jid.JID) pairing.Peer {
 // isOwner: a name learnt on the LAN is no owner's here before it was proven here.
 func (g *guests) isOwner(bare jid.JID) bool { return g.life.memory.owners.MayTryOnServer(bare) }
 
+// isKnown: there is a record of that name. Its certificate may be proven here, whichever link it was learnt on.
+func (g *guests) isKnown(bare jid.JID) bool { return len(g.life.memory.owners.ByJID(bare)) > 0 }
+
 // mayAsk: a request is kept from owners, and from who may try now or when a window opens.
 func (g *guests) mayAsk(bare jid.JID) bool {
-	if g.isOwner(bare) {
+	if g.isKnown(bare) {
 		return true
 	}
 	err := g.life.keeper.MayTry(g.peer(bare))
@@ -93,9 +96,9 @@ func (g *guests) windowMayBeOpen() {
 	}
 }
 
-// answer shows the device to somebody who may try now.
+// answer shows the device to somebody who may try now, by PIN or by certificate.
 func (g *guests) answer(bare jid.JID) {
-	if g.life.keeper.MayTry(g.peer(bare)) != nil {
+	if !g.isKnown(bare) && g.life.keeper.MayTry(g.peer(bare)) != nil {
 		return
 	}
 	g.do(func(ctx context.Context, s *xmpp.Session, p roster.Presence) error {

@@ -70,9 +70,9 @@ func notFound(device jid.JID, others bool) error {
 	return fmt.Errorf("%s: %w", device, ErrUnreachable)
 }
 
-// refused says more where a device refuses: on a direct link it may be no device at all. On a server link Find has looked.
+// refused says more where a device refuses: behind an address that somebody typed may stand no device at all.
 func (o *Owner) refused(ctx context.Context, full jid.JID, err error) error {
-	if !errors.Is(err, xtls.ErrRefused) || !o.direct() || o.isDevice(ctx, full) {
+	if !errors.Is(err, xtls.ErrRefused) || o.isDevice(ctx, full) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", full, ErrNotADevice)
@@ -89,10 +89,14 @@ func (o *Owner) announce(ctx context.Context, device jid.JID) error {
 		xmpp.NewText(xmpp.NSClient, "priority", "-1"), // no messages, please (RFC 6121 §4.7.2.3)
 		caps.Element(),
 	}}
-	if err := o.session.Send(ctx, available); err != nil {
-		return err
+	toDevice := *available // a server delivers a request once and keeps it: this is heard each time
+	toDevice.To = device.Bare()
+	for _, p := range []*xmpp.Stanza{available, {Kind: xmpp.Presence, Type: "subscribe", To: device.Bare()}, &toDevice} {
+		if err := o.session.Send(ctx, p); err != nil {
+			return err
+		}
 	}
-	return o.session.Send(ctx, &xmpp.Stanza{Kind: xmpp.Presence, Type: "subscribe", To: device.Bare()})
+	return nil
 }
 
 // isDevice reports whether the resource announces XTLS.

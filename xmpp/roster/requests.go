@@ -22,29 +22,32 @@ const MaxRequests = 16
 type Requests struct {
 	may     func(jid.JID) bool
 	arrived func(jid.JID)
+	shown   func(jid.JID)
 
 	mu      sync.Mutex // guards pending
 	pending []jid.JID  // bare, oldest first
 }
 
-// NewRequests returns an empty list. Both functions are called on the read goroutine with a
+// NewRequests returns an empty list. The functions are called on the read goroutine with a
 // bare address and must not block: may says whether its request is kept, arrived (may be nil) is told
-// of each that is, also when it repeats itself.
-func NewRequests(may func(jid.JID) bool, arrived func(jid.JID)) *Requests {
-	return &Requests{may: may, arrived: arrived}
+// of each that is, also when it repeats itself. shown (may be nil) is told when somebody who may ask shows his
+// own presence: servers deliver a request once and keep it, so who asks again can be heard only so.
+func NewRequests(may func(jid.JID) bool, arrived, shown func(jid.JID)) *Requests {
+	return &Requests{may: may, arrived: arrived, shown: shown}
 }
 
 // Mount listens for requests on s. The list can move on to the next session of an account.
 func (q *Requests) Mount(s *xmpp.Session) {
 	s.HandlePresence(func(_ context.Context, r *xmpp.Request) {
 		from := r.From.Bare()
-		switch r.Type {
-		case typeSubscribe:
-			if !from.Equal(s.LocalAddr().Bare()) {
-				q.take(from)
-			}
-		case typeUnsubscribe: // it was withdrawn
+		switch {
+		case from.Equal(s.LocalAddr().Bare()):
+		case r.Type == typeSubscribe:
+			q.take(from)
+		case r.Type == typeUnsubscribe: // it was withdrawn
 			q.Forget(from)
+		case r.Type == "" && q.shown != nil && q.may(from):
+			q.shown(from)
 		}
 	})
 }

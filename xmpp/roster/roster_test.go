@@ -59,7 +59,7 @@ func TestRequestsAreKeptAndBounded(t *testing.T) {
 	router := linktest.NewRouter()
 	b := xmpp.NewSession(router.Connect("box@y/1"), nil)
 	var arrived []string
-	q := roster.NewRequests(func(j jid.JID) bool { return j.Domainpart() == "x" }, func(j jid.JID) { arrived = append(arrived, j.String()) })
+	q := roster.NewRequests(func(j jid.JID) bool { return j.Domainpart() == "x" }, func(j jid.JID) { arrived = append(arrived, j.String()) }, nil)
 	q.Mount(b)
 	serve(t, b)
 
@@ -86,6 +86,22 @@ func TestRequestsAreKeptAndBounded(t *testing.T) {
 	}
 	if err := q.Refuse(t.Context(), b, p[0]); err != nil || len(q.Pending()) != roster.MaxRequests-1 {
 		t.Errorf("%v, %v", q.Pending(), err)
+	}
+}
+
+// A server delivers a request once and keeps it: who shows himself asks again, if he may ask at all.
+func TestShownPresenceCountsOnlyFromThoseWhoMayAsk(t *testing.T) {
+	router := linktest.NewRouter()
+	b := xmpp.NewSession(router.Connect("box@y/1"), nil)
+	shown := make(chan jid.JID, 4)
+	q := roster.NewRequests(func(j jid.JID) bool { return j.Domainpart() == "x" }, nil, func(j jid.JID) { shown <- j })
+	q.Mount(b)
+	serve(t, b)
+	subscriber(t, router, "eve@evil")("")
+	subscriber(t, router, "u@x")("unavailable")
+	subscriber(t, router, "v@x")("")
+	if got := <-shown; got.String() != "v@x" || len(shown) != 0 || len(q.Pending()) != 0 {
+		t.Errorf("shown by %s, %d more, %v are kept", got, len(shown), q.Pending())
 	}
 }
 
@@ -148,7 +164,7 @@ func TestOnEjabberd(t *testing.T) { onServer(t, testpeer.Ejabberd(t, testpeer.XM
 func onServer(t *testing.T, server *testpeer.XMPPServer) {
 	boxAddress, password := server.Account(t, "box")
 	requests, pushes := make(chan jid.JID, 8), make(chan roster.Item, 16)
-	q := roster.NewRequests(func(jid.JID) bool { return true }, func(j jid.JID) { requests <- j })
+	q := roster.NewRequests(func(jid.JID) bool { return true }, func(j jid.JID) { requests <- j }, nil)
 	box := peerlink.Session(t, server, boxAddress, password, func(s *xmpp.Session) {
 		q.Mount(s)
 		roster.HandlePushes(s, func(i roster.Item) { pushes <- i })
