@@ -1,0 +1,73 @@
+package deps
+
+// floor is a package of the house, and what it may import of the module, outside of tests.
+type floor struct {
+	pkg string
+	may []string // a package, or with "/..." itself and all beneath it
+}
+
+// forTests is what exists for tests, and so may be imported by tests and by itself alone. What a test may import otherwise
+// is everything that stands below its package: it may look at what it got from a lower floor, but not from a higher one.
+var forTests = []string{
+	"internal/testpeer", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest",
+}
+
+// house lists every package, from the roof to the ground. Whatever one may import stands below it. It is the table
+// of docs/ARCHITECTURE.md; a package that is new needs its line here first.
+var house = []floor{
+	{"cmd/xtls-agent", []string{"internal/cli", "internal/cli/device"}},
+	{"cmd/xtlsctl", []string{"internal/cli", "internal/cli/owner"}},
+	{"docs/man", nil}, // tests that the man pages tell what the commands do
+	{"internal/deps", nil},
+	{"internal/e2e", nil}, // runs the two programs as processes
+	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
+	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
+	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent", "client", "owner"}},
+	{"internal/cli", nil},
+
+	// The owner's library as a program for JavaScript; xmpp and trust for the link and the store that it adapts.
+	{"owner/wasm", []string{"owner", "trust", "xmpp"}},
+
+	// Everything but the owner's side. It is the only one to import hw.
+	{"agent", []string{"control/...", "pairing", "xtls/...", "trust", "internal/state", "xmpp/...", "hw/..."}},
+	{"client", []string{"owner", "internal/state", "xmpp/c2s", "xmpp/goxmpp", "xmpp/lan"}},
+	{"owner", []string{"control", "pairing", "xtls", "xtls/jingle", "trust", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form", "xmpp/stream"}},
+
+	{"control/exec", []string{"control", "xmpp/..."}},
+	{"control", []string{"xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form"}},
+	// xmpp/pubsub: certificates are published in the words of enrolment, <keyinfo/>.
+	{"pairing", []string{"xtls", "trust", "xmpp", "xmpp/pubsub", "xmpp/stream"}},
+
+	{"xtls/tlssrp/peertest", nil},
+	{"xtls", []string{"xtls/...", "xmpp"}},
+	{"xtls/tlssrp", []string{"xtls/tlssrp/internal/..."}},
+	{"xtls/tlssrp/internal/srp", []string{"xtls/tlssrp/internal/modexp"}},
+	{"xtls/tlssrp/internal/modexp", nil},
+	{"xtls/jingle/ibb", []string{"xmpp"}},
+	{"xtls/jingle", []string{"xmpp"}},
+	{"trust", nil},
+	{"internal/state", nil},
+
+	{"xmpp/lan", []string{"xmpp", "xmpp/stream"}},
+	{"xmpp/goxmpp", []string{"xmpp"}},
+	{"xmpp/c2s", []string{"xmpp", "xmpp/stream"}},
+	{"xmpp/stream", []string{"xmpp"}},
+	{"xmpp/roster", []string{"xmpp"}},
+	// XEP-0050 and XEP-0060 carry forms (XEP-0004), and commands are found by disco (XEP-0030), whose
+	// answers may hold forms (XEP-0128).
+	{"xmpp/adhoc", []string{"xmpp", "xmpp/disco", "xmpp/form"}},
+	{"xmpp/pubsub", []string{"xmpp", "xmpp/form"}},
+	{"xmpp/disco", []string{"xmpp", "xmpp/form"}},
+	{"xmpp/form", []string{"xmpp"}},
+
+	{"hw/display/displaytest", []string{"hw/display"}},
+	{"hw/button/buttontest", []string{"hw/button"}},
+	{"hw/display", []string{"hw/internal/spec"}},
+	{"hw/button", []string{"hw/internal/spec"}},
+	{"hw/internal/spec", nil},
+
+	{"xmpp/internal/peerlink", []string{"xmpp", "internal/testpeer"}},
+	{"xmpp/linktest", []string{"xmpp"}},
+	{"internal/testpeer", nil},
+	{"xmpp", nil},
+}
