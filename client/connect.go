@@ -181,12 +181,19 @@ func (c *Client) openBy(ctx context.Context, t Target, w way) (*Session, error) 
 	return &Session{s, w.text, conn, c}, nil
 }
 
-// remember keeps where a device was seen. That is a convenience: a failure is no reason to fail.
+// remember keeps where a device was seen, and as whom it knows this client. That is a convenience: a failure is no
+// reason to fail.
 func (c *Client) remember(device jid.JID, conn *connection) {
-	if conn.addr == "" || c.placeOf(device).Addr == conn.addr {
+	p, as := c.placeOf(device), conn.Session().LocalAddr().Bare().String()
+	if p.As == as && (conn.addr == "" || p.Addr == conn.addr) {
 		return
 	}
-	if err := c.updatePlace(device.String(), func(p *place) { p.Addr = conn.addr }); err != nil {
+	if err := c.updatePlace(device.String(), func(p *place) {
+		p.As = as
+		if conn.addr != "" {
+			p.Addr = conn.addr
+		}
+	}); err != nil {
 		c.cfg.Log.Debug("remembering an address", "err", err)
 	}
 }
@@ -212,11 +219,14 @@ func (c *Client) explain(t Target, failures []failure) error {
 		return fmt.Errorf("%s: %w", t.Text, owner.ErrUnreachable)
 	}
 	last := failures[len(failures)-1]
-	if !last.way.lan || t.Addr != "" {
+	if t.Addr != "" || !last.way.lan && !errors.Is(last.err, owner.ErrUnreachable) {
 		return last.err
 	}
 	if c.account == nil {
 		return fmt.Errorf("%s: %w (only the local network was searched: to reach it from elsewhere: xtlsctl login JID)", t.Text, owner.ErrUnreachable)
+	}
+	if as := c.placeOf(t.JID).As; as != "" && as != c.account.JID.String() {
+		return fmt.Errorf("%s: %w (it knows you as %s, on its local network only: pair again to reach it as %s)", t.Text, owner.ErrUnreachable, as, c.account.JID)
 	}
 	return fmt.Errorf("%s: %w", t.Text, owner.ErrUnreachable)
 }

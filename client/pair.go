@@ -23,6 +23,8 @@ type PairRequest struct {
 type Pairing struct {
 	Session *Session // still open
 	Code    string   // the six digits that both programs show
+	// NotOnServer is why the device can be reached on the LAN alone although both have an account; else nil.
+	NotOnServer error
 }
 
 // WrongPINError is an [owner.ErrWrongPIN], with how many there were in a row.
@@ -74,16 +76,20 @@ func (c *Client) pairBy(ctx context.Context, conn *connection, r PairRequest) (*
 		}
 		return nil, err
 	}
-	as := conn.Session().LocalAddr().Bare().String()
+	as := conn.Session().LocalAddr().Bare()
 	if err := c.updatePlace(device.String(), func(place *place) {
-		place.As, place.WrongPINs = as, 0
+		place.As, place.WrongPINs = as.String(), 0
 		if conn.addr != "" {
 			place.Addr = conn.addr
 		}
 	}); err != nil {
 		c.cfg.Log.Warn("the device's address could not be kept", "err", err)
 	}
-	return &Pairing{&Session{p.Session, conn.way.text, conn, c}, p.Code}, nil
+	out := &Pairing{Session: &Session{p.Session, conn.way.text, conn, c}, Code: p.Code}
+	if conn.way.lan {
+		out.NotOnServer = c.introduce(ctx, p.Session, as)
+	}
+	return out, nil
 }
 
 func (c *Client) wrongPIN(device string, err error) error {

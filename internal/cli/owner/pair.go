@@ -63,6 +63,10 @@ func (p *program) pair(ctx context.Context, device, name string, pinStdin bool) 
 	if _, err := pairing.Session.Commands(ctx); err != nil { // for completion
 		c.Note("asking for the commands", err)
 	}
+	if pairing.NotOnServer != nil {
+		why, _ := meaning(pairing.NotOnServer)
+		printf(p.std.Err, "note: for now the device can be reached on its local network only: %s: pair again to change that\n", oneLine(plain(why)))
+	}
 	return p.tellPaired(pairing, name)
 }
 

@@ -25,7 +25,10 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts is what a person sees, from the help to the exit codes.
-func TestScripts(t *testing.T) { testscript.Run(t, params(filepath.Join("testdata", "script"))) }
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, params(filepath.Join("testdata", "script")))
+}
 
 func params(dir string) testscript.Params {
 	return testscript.Params{

@@ -15,6 +15,7 @@ func TestOverAServer(t *testing.T) {
 	s := testpeer.Prosody(t, testpeer.XMPPOptions{})
 	for _, link := range []string{"go-xmpp", "c2s"} {
 		t.Run(link, func(t *testing.T) {
+			t.Parallel()
 			romeo, password := s.Account(t, "romeo-"+link)
 			device, itsPassword := s.Account(t, "box-"+link)
 			p := params(filepath.Join("testdata", "server"))
