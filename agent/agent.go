@@ -73,6 +73,9 @@ func New(cfg *Config, store trust.Store, env Env) *Agent {
 // errWiped ends a life: the device has forgotten everything, and begins anew.
 var errWiped = errors.New("agent: the memory was wiped")
 
+// errNotWiped ends a life: some of the memory may be forgotten, and what is left is read again.
+var errNotWiped = errors.New("agent: the memory could not be wiped")
+
 // errMended ends a life: damaged memory was set right, and is read again.
 var errMended = errors.New("agent: the memory was mended")
 
@@ -96,7 +99,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		err = l.run(ctx)
 		a.set(nil)
 		switch {
-		case errors.Is(err, errWiped), errors.Is(err, errMended):
+		case errors.Is(err, errWiped), errors.Is(err, errNotWiped), errors.Is(err, errMended):
 			a.env.Log.Warn("beginning anew", "why", err)
 		case ctx.Err() != nil:
 			return nil

@@ -135,15 +135,23 @@ mdns = false
 	case err := <-done:
 		t.Fatalf("agent: %v", err)
 	}
+	for range 400 { // the local socket is there a moment before or after the LAN link
+		if b.linkAddr("local") != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 	b.addr = b.lanAddr()
 	return b
 }
 
-func (b *box) lanAddr() string {
+func (b *box) lanAddr() string { return b.linkAddr("lan") }
+
+func (b *box) linkAddr(name string) string {
 	b.agent.lifeMu.Lock()
 	defer b.agent.lifeMu.Unlock()
 	for _, l := range b.agent.life.links.list() {
-		if l.Name == "lan" {
+		if l.Name == name {
 			return l.Addr
 		}
 	}

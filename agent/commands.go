@@ -139,18 +139,21 @@ func (l *life) localCommands() []control.Command {
 			return nil
 		}),
 		simple("pairing-unlock", "Unlock pairing", "pairing is unlocked", func() error {
-			return l.endAfter(l.unlock())
+			why, err := l.unlock()
+			l.endAfter(why)
+			return l.failed(err)
 		}),
 		simple("reset", "Forget every owner and make a new identity", "the device has forgotten its owners", func() error {
-			return l.endAfter(l.wipe())
+			why, err := l.wipe()
+			l.endAfter(why)
+			return l.failed(err)
 		}),
 	}
 }
 
 // endAfter ends the life for why, if there is a reason, once the answer has had time to leave.
-func (l *life) endAfter(why error) error {
+func (l *life) endAfter(why error) {
 	if why != nil {
 		time.AfterFunc(answerGrace, func() { l.stop(why) })
 	}
-	return nil
 }

@@ -55,7 +55,7 @@ func newLife(a *Agent, p *panel) (*life, error) {
 	}
 	l := &life{
 		agent: a, cfg: a.cfg, env: a.env, log: a.env.Log, panel: p, memory: m,
-		links: newBoard(), sessions: newSessions(), news: &news{store: a.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
+		links: newBoard(), sessions: newSessions(), news: &news{store: m.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
 	}
 	l.guests = newGuests(l)
 	if err := l.newKeeper(); err != nil {
@@ -154,9 +154,9 @@ func (l *life) run(ctx context.Context) error {
 		l.log.Info("no pairing window at the start", "why", err)
 	}
 	err := group.Wait()
-	l.ending.Wait()
-	l.forOwners.Close()
+	l.forOwners.Close() // a command that still runs may remove an owner
 	l.forLocal.Close()
+	l.ending.Wait()
 	return err
 }
 
@@ -202,38 +202,47 @@ func (l *life) address() jid.JID {
 }
 
 // unlock lifts a lock, as a person at the device has asked. Damaged memory is mended first, and
-// then read anew.
-func (l *life) unlock() error {
+// then read anew: why, if not nil, ends the life.
+func (l *life) unlock() (why, err error) {
 	if l.memory.damaged == nil {
 		if err := l.keeper.Unlock(); err != nil {
-			l.log.Error("unlocked only until the device restarts", "err", err)
+			return nil, fmt.Errorf("unlocked only until the device restarts: %w", err)
 		}
-		return nil
+		return nil, nil
 	}
 	if err := l.memory.mend(); err != nil {
-		l.log.Error("the memory cannot be mended", "err", err)
-		return nil
+		return nil, fmt.Errorf("the memory cannot be mended: %w", err)
 	}
-	return errMended
+	return errMended, nil
 }
 
-// wipe forgets everything that the device has learnt. Sessions end first.
-func (l *life) wipe() error {
-	l.sessions.closeAll()
+// wipe forgets everything that the device has learnt. The life ends for why, also when that failed: what is left
+// is then read anew.
+func (l *life) wipe() (why, err error) {
+	l.keeper.Close() // no window outlives its owners
 	if err := l.memory.wipe(); err != nil {
-		l.log.Error("the memory cannot be wiped", "err", err)
-		return nil
+		return errNotWiped, fmt.Errorf("the device cannot be reset: %w", err)
 	}
-	return errWiped
+	return errWiped, nil
 }
 
-// removed ends what removed owners have open.
+// removed ends what removed owners have open. Another record of the same address does not keep it open: it may be a claim
+// from the LAN, or an enrolment that never came to its end.
 func (l *life) removed(records []trust.Record) {
 	for _, r := range records {
 		l.sessions.closeOf(r.Key())
-		if len(l.memory.owners.ByJID(r.JID)) == 0 {
+		if l.openedWindow(r.Key()) || !l.memory.isConfirmed(r.JID) {
 			l.keeper.Removed(r.JID.String())
+		}
+		if !l.guests.isOwner(r.JID) {
 			l.guests.dismiss(r.JID)
 		}
 	}
+}
+
+// openedWindow reports whether the last window that the owner's address opened was opened with this certificate.
+func (l *life) openedWindow(k trust.Key) bool {
+	l.openersMu.Lock()
+	defer l.openersMu.Unlock()
+	return l.openers[k.JID.String()].Equal(k)
 }

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
+
+	"mellium.im/xmpp/jid"
 
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
@@ -22,7 +26,7 @@ const (
 // memory is what the device has learnt. Damage locks pairing; it never looks like
 // a device without owners.
 type memory struct {
-	store    trust.Store
+	store    *lease
 	identity *trust.Identity
 	owners   *trust.Peers
 	damaged  error    // nil: all of it could be read
@@ -30,7 +34,8 @@ type memory struct {
 }
 
 // remember reads what the device has learnt, and makes what a new device needs.
-func remember(store trust.Store, name string, env Env) (*memory, error) {
+func remember(kept trust.Store, name string, env Env) (*memory, error) {
+	store := &lease{Store: kept}
 	m := &memory{store: store}
 	var err error
 	if m.owners, err = trust.LoadPeers(store, ownersFile, trust.Owners); err != nil {
@@ -61,6 +66,11 @@ func (m *memory) damage(log *slog.Logger, name string, err error) {
 	m.damaged, m.broken = errors.Join(m.damaged, err), append(m.broken, name)
 }
 
+// isConfirmed reports whether the bare JID is a confirmed owner's, by whatever link.
+func (m *memory) isConfirmed(bare jid.JID) bool {
+	return slices.ContainsFunc(m.owners.ByJID(bare), func(r trust.Record) bool { return r.State == trust.Confirmed })
+}
+
 // mend removes what could not be read, so that the device can begin anew with what is left. It
 // is asked for by a person at the device.
 func (m *memory) mend() error {
@@ -73,14 +83,50 @@ func (m *memory) mend() error {
 }
 
 // wipe forgets everything. Owners go first: a wipe that is cut off leaves a device that
-// belongs to nobody, or the whole memory.
+// belongs to nobody, or the whole memory. Then sessions end, which the owners' subscribers see to. After an
+// error the memory is of no use: what is left of it must be read anew.
 func (m *memory) wipe() error {
-	for _, name := range []string{ownersFile, newsFile, countersFile, trust.IdentityFile} {
+	m.store.end()
+	if err := m.store.Remove(ownersFile); err != nil {
+		return fmt.Errorf("agent: forgetting the owners: %w", err)
+	}
+	if err := m.owners.Wipe(); err != nil {
+		return fmt.Errorf("agent: forgetting the owners: %w", err)
+	}
+	for _, name := range []string{newsFile, countersFile, trust.IdentityFile} {
 		if err := m.store.Remove(name); err != nil {
 			return fmt.Errorf("agent: forgetting %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// lease is the store as one life has it. A wipe ends it: what is under way then, such as a session that is being set
+// up, must not write down again what is forgotten.
+type lease struct {
+	trust.Store
+	mu    sync.RWMutex // guards ended, and is held while something is written
+	ended bool
+}
+
+// errForgetting is why nothing can be stored any more.
+var errForgetting = errors.New("agent: the device is forgetting what it has learnt")
+
+// Write implements [trust.Store].
+func (s *lease) Write(name string, data []byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.ended {
+		return errForgetting
+	}
+	return s.Store.Write(name, data)
+}
+
+// end waits for what is being written, and refuses the rest.
+func (s *lease) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
 }
 
 // counters is the pairing.CounterStore on the device's store.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
@@ -115,9 +116,24 @@ func (l *life) pressed(e button.Event) error {
 			l.log.Warn("no pairing window", "err", err)
 		}
 	case button.HoldUnlock:
-		return l.unlock()
+		why, err := l.unlock()
+		_ = l.failed(err)
+		return why
 	case button.HoldWipe:
-		return l.wipe()
+		why, err := l.wipe()
+		_ = l.failed(err)
+		return why
 	}
 	return nil
+}
+
+// failed says on the displays, and in the log, that what a person at the device has asked for was not done. It
+// returns err, which may be nil.
+func (l *life) failed(err error) error {
+	if err != nil {
+		l.log.Error("asked at the device", "err", err)
+		line, _, _ := strings.Cut(err.Error(), ":")
+		l.trouble(strings.ToUpper(line[:1]) + line[1:] + ". See the log.")
+	}
+	return err
 }

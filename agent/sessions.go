@@ -34,16 +34,10 @@ func (s *sessions) add(session *xmpp.Session, key trust.Key, end func()) (remove
 
 // closeOf ends the sessions of one owner's certificate.
 func (s *sessions) closeOf(key trust.Key) {
-	s.closeWhere(func(o openSession) bool { return o.key.Equal(key) })
-}
-
-func (s *sessions) closeAll() { s.closeWhere(func(openSession) bool { return true }) }
-
-func (s *sessions) closeWhere(match func(openSession) bool) {
 	s.mu.Lock()
 	var ends []func()
 	for _, o := range s.open {
-		if match(o) {
+		if o.key.Equal(key) {
 			ends = append(ends, o.end)
 		}
 	}
