@@ -78,7 +78,7 @@ type jsOwner struct{ wasm, store string }
 
 func (o *jsOwner) beforePairing(t *testing.T, d *device) {
 	n := o.start(t, d, "wrong")
-	n.read("loaded")
+	t.Logf("loading took %d ms", n.read("loaded").MS)
 	if devices := n.read("owner").Devices; len(devices) != 0 {
 		t.Errorf("devices of a new owner: %v", devices)
 	}
@@ -90,6 +90,7 @@ func (o *jsOwner) beforePairing(t *testing.T, d *device) {
 	if !n.read("cause").Same {
 		t.Error("what pin() threw is not the cause of the error")
 	}
+	n.refused("close while asked", "aborted")
 	n.ends()
 }
 

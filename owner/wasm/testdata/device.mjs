@@ -47,6 +47,9 @@ const parts = {
 		const boom = new Error("boom");
 		const err = await refused("pin() throws", owner.pair({ pin: () => { throw boom; } }));
 		tell("cause", { same: err.cause === boom });
+		let closing;
+		await refused("close while asked", owner.pair({ pin: () => { closing = owner.close(); return new Promise(() => {}); } }));
+		await closing;
 	},
 	async pair() {
 		await refused("wrong PIN", owner.pair({ pin, progress }));
