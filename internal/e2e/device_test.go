@@ -416,3 +416,9 @@ func (b *box) config() string {
 	}
 	return string(text)
 }
+
+// change replaces a part of the configuration of a device that is switched off.
+func (b *box) change(old, new string) {
+	b.w.Helper()
+	b.path = b.w.file(b.name+"/config.toml", strings.Replace(b.config(), old, new, 1))
+}
