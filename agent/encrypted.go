@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"sync"
 	"time"
 
 	"xtls-agent/pairing"
@@ -64,7 +65,7 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 	}
 	s := xmpp.NewSession(link, l.log)
 	revoke := l.onOwnersSession(s, owner)
-	remove := l.sessions.add(s, owner.Key(), func() {
+	nudge, remove := l.sessions.add(s, owner.Key(), func() {
 		revoke() // at once; an owner who removed himself still gets the answer
 		l.ending.Go(func() { endSoon(ctx, s) })
 	})
@@ -78,7 +79,11 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 	} else {
 		l.guests.welcome(owner.JID)
 	}
-	l.tellLate(s, owner.Key())
+	told := make(map[string]bool)
+	l.tell(s, owner.Key(), told) // before anything else on this session
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { l.accompany(s, owner.Key(), nudge, told) })
 	return s.Serve(ctx)
 }
 

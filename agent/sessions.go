@@ -14,18 +14,21 @@ type sessions struct {
 }
 
 type openSession struct {
-	key trust.Key
-	end func()
+	key   trust.Key
+	end   func()
+	nudge chan struct{} // holds one token: there is something to tell
 }
 
 func newSessions() *sessions { return &sessions{open: make(map[*xmpp.Session]openSession)} }
 
-// add registers a session until the returned function is called. end ends it at once.
-func (s *sessions) add(session *xmpp.Session, key trust.Key, end func()) (remove func()) {
+// add registers a session until the returned function is called. end ends it at once. What is
+// sent on nudge says that there is something to tell.
+func (s *sessions) add(session *xmpp.Session, key trust.Key, end func()) (nudge <-chan struct{}, remove func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[session] = openSession{key, end}
-	return func() {
+	o := openSession{key, end, make(chan struct{}, 1)}
+	s.open[session] = o
+	return o.nudge, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.open, session)
@@ -48,16 +51,16 @@ func (s *sessions) closeOf(key trust.Key) {
 }
 
 // of calls f for every open session of one owner's certificate.
-func (s *sessions) of(key trust.Key, f func(*xmpp.Session)) {
+func (s *sessions) of(key trust.Key, f func(s *xmpp.Session, nudge chan<- struct{})) {
 	s.mu.Lock()
-	var list []*xmpp.Session
+	list := make(map[*xmpp.Session]openSession)
 	for session, o := range s.open {
 		if o.key.Equal(key) {
-			list = append(list, session)
+			list[session] = o
 		}
 	}
 	s.mu.Unlock()
-	for _, session := range list {
-		f(session)
+	for session, o := range list {
+		f(session, o.nudge)
 	}
 }
