@@ -89,11 +89,12 @@ type box struct {
 	screen  *terminal
 	addr    string
 	runDir  string
-	buttons string // socket of the button
+	buttons string   // socket of the button
+	used    []string // PINs that pairOn has used
 	stop    func()
 }
 
-func startBox(t *testing.T, store trust.Store, config string) *box {
+func startBox(t *testing.T, store trust.Store, config string, change ...func(*Env)) *box {
 	t.Helper()
 	b := &box{screen: &terminal{}, runDir: t.TempDir()}
 	b.buttons = filepath.Join(b.runDir, "button")
@@ -115,6 +116,9 @@ mdns = false
 		Display: display.Env{Stdout: b.screen, IsTerminal: func() bool { return true }},
 		Button:  button.Env{},
 		Ready:   func() { ready <- struct{}{} },
+	}
+	for _, c := range change {
+		c(&env)
 	}
 	b.agent = New(cfg, store, env)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -200,7 +204,11 @@ func pinFrom(t *testing.T, b *box, old ...string) func(context.Context) (pairing
 func pairOn(t *testing.T, b *box, keys *owner.Keyring, as string) *owner.Pairing {
 	t.Helper()
 	o := dial(t, b, keys, as)
-	p, err := o.Pair(t.Context(), owner.Request{PIN: pinFrom(t, b)})
+	p, err := o.Pair(t.Context(), owner.Request{PIN: func(context.Context) (pairing.PIN, error) {
+		pin := b.screen.lastPIN(t, b.used...) // the display may be a moment behind
+		b.used = append(b.used, pin)
+		return pairing.ParsePIN(pin)
+	}})
 	if err != nil {
 		t.Fatalf("pairing: %v\n%s", err, b.screen)
 	}
