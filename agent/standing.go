@@ -16,7 +16,7 @@ import (
 // This file is who may do what: the handlers that stand on each kind of session.
 
 // capsNode identifies this program in entity capabilities (XEP-0115 §4).
-const capsNode = "https://xtls-agent.invalid/device"
+const capsNode = "urn:xtls-agent:device"
 
 // onOpenLink stands on a link where anybody may write: through a server, or on the LAN.
 func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer) (*xtls.Endpoint, *disco.Registry) {

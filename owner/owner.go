@@ -16,12 +16,14 @@ import (
 )
 
 // capsNode identifies this program in entity capabilities (XEP-0115).
-const capsNode = "https://xtls-agent.invalid/owner"
+const capsNode = "urn:xtls-agent:owner"
 
 // Config is what an Owner may be given besides link and keyring.
 type Config struct {
-	Rand io.Reader    // nil: crypto/rand
-	Log  *slog.Logger // nil: silence
+	// Program is what service discovery says of this side; the zero one is a program at a console.
+	Program disco.Identity
+	Rand    io.Reader    // nil: crypto/rand
+	Log     *slog.Logger // nil: silence
 	// News hears what a device tells its owner unasked, such as that there is a new owner: a line for
 	// people, from a device that has proven itself. It must not block; may be nil.
 	News func(device Device, line string)
@@ -45,13 +47,16 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Program == (disco.Identity{}) {
+		cfg.Program = disco.Identity{Category: "client", Type: "console", Name: "xtlsctl"}
+	}
 	if cfg.News == nil {
 		cfg.News = func(Device, string) {}
 	}
 	s := xmpp.NewSession(link, cfg.Log)
 	o := &Owner{keys: keys, log: cfg.Log, news: cfg.News, session: s, presence: newWatcher()}
 	o.registry = disco.NewRegistry(capsNode, disco.Info{
-		Identities: []disco.Identity{{Category: "client", Type: "console", Name: "xtlsctl"}},
+		Identities: []disco.Identity{cfg.Program},
 		Features:   append(xtls.Features(), xmpp.NSPing),
 	})
 	disco.Serve(s, o.registry)

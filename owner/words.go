@@ -21,6 +21,7 @@ type (
 	Field   = form.Field
 	Values  = form.Values
 	Command = disco.Item
+	Program = disco.Identity
 	Link    = xmpp.Link
 	Store   = trust.Store
 	Shared  = trust.Shared

@@ -66,7 +66,7 @@ func makeOwner(ctx context.Context, options js.Value) (*ownerHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ownerHandle{owner: owner.New(l, keys, owner.Config{Log: log}), keys: keys}, nil
+	return &ownerHandle{owner: owner.New(l, keys, owner.Config{Program: owner.Program{Category: "client", Type: "web", Name: "xtls-agent"}, Log: log}), keys: keys}, nil
 }
 
 // start begins a call: its context ends with signal, and with the owner. done must be called.
