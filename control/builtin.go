@@ -92,7 +92,7 @@ func PairCommand(p Pairing) Command {
 		Name: "pair", Title: "Let somebody pair with the device",
 		Fields: []form.Field{{
 			Var: "allow", Type: form.JIDMulti, Label: "Who may try: addresses, or anyone",
-			Desc: "Bare addresses, like alice@example.org, or the word anyone. Without it only owners and the local network can.",
+			Desc: "Bare addresses, like alice@example.org, or the word anyone. Without it, only owners can, once the device has one.",
 		}},
 		Run: func(ctx context.Context, c Call) (Result, error) {
 			allow, err := parseAllow(c.Values["allow"])

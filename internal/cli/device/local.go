@@ -95,8 +95,9 @@ func (l *local) pairingCommand() *cobra.Command {
 	var allow []string
 	open := &cobra.Command{
 		Use: "open", Short: "Open a pairing window: the PIN is on the display",
-		Long: `open opens a pairing window, in place of one that may be open. Owners may pair in it, the
-local network too, and whoever is named by --allow.`,
+		Long: `open opens a pairing window, in place of one that may be open. Whoever is named by --allow may pair in
+it, and owners, with one more program of theirs. While the device has no owner, its own domain and the
+local network may too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			values := agent.Values{}
