@@ -16,6 +16,9 @@ import (
 // enrolTimeout is how long the SRP session may last after the PIN was proven.
 const enrolTimeout = 60 * time.Second
 
+// maxAsked bounds the requests for the device's certificate that wait until the owner's is stored. One is enough.
+const maxAsked = 4
+
 // Store makes the peer's certificate durable, as provisional, before it returns.
 type Store func(peer *x509.Certificate) error
 
@@ -40,8 +43,16 @@ func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store) er
 	s := xmpp.NewSession(link, nil)
 	s.HandlePing()
 	var answers sync.WaitGroup
+	places := make(chan struct{}, maxAsked)
 	onPubkeys(s, func(ctx context.Context, r *xmpp.Request) {
+		select {
+		case places <- struct{}{}:
+		default:
+			r.Fail(&xmpp.Error{Type: xmpp.Wait, Condition: xmpp.ResourceConstraint})
+			return
+		}
 		answers.Go(func() { // answers may come later: this one waits for the disk
+			defer func() { <-places }()
 			select {
 			case <-stored:
 				r.Reply(Pubkeys(r.Payload[0].Name.Space, own))

@@ -87,6 +87,44 @@ func TestDeviceStoresBeforeItAnswers(t *testing.T) {
 	})
 }
 
+// DESIGN §5, "unbounded anything": a peer that has proven the PIN, and asks without end while it gives nothing, does
+// not fill the memory.
+func TestRequestsThatWaitForTheStoreAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
+		admitted := result(func() error {
+			return AdmitOwner(t.Context(), ld, identity(t, "box").DER(), keep(new(*x509.Certificate), nil))
+		})
+		s := xmpp.NewSession(lo, nil)
+		s.HandleIQ(xmpp.Get, NSPubkeysTmp, "pubkeys", func(context.Context, *xmpp.Request) {}) // and never answers
+		serve(t.Context(), s)
+		var calls []*xmpp.Call
+		for range 100 {
+			call, err := s.Go(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement(NSPubkeys, "pubkeys"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls = append(calls, call)
+			synctest.Wait()
+		}
+		waiting := 0
+		for _, c := range calls {
+			select {
+			case <-c.Done():
+			default:
+				waiting++
+			}
+		}
+		if waiting != maxAsked {
+			t.Errorf("%d requests wait, want %d", waiting, maxAsked)
+		}
+		_ = s.Close()
+		if err := admitted(); err == nil {
+			t.Error("enrolled without a certificate")
+		}
+	})
+}
+
 func TestEnrolmentFails(t *testing.T) {
 	device, owner := identity(t, "box"), identity(t, "phone")
 	full := errors.New("disk full")
