@@ -15,6 +15,7 @@ import (
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/trust"
+	"xtls-agent/xmpp"
 )
 
 // Env is what the agent needs of the world outside. Zero fields mean the real one.
@@ -26,6 +27,8 @@ type Env struct {
 	Button  button.Env
 	// Ready is called once the device can be reached or is trying to be; may be nil.
 	Ready func()
+	// Dial, if set, makes the link to the device's server in the place of the one that the configuration selects.
+	Dial func(ctx context.Context) (xmpp.Link, error)
 	// Listening is told where the LAN link listens, "host:port"; may be nil.
 	Listening func(addr string)
 	// Version is the program's, for status.
@@ -59,6 +62,7 @@ type Agent struct {
 	env     Env
 	store   trust.Store
 	started time.Time
+	parting *parting
 
 	lifeMu sync.Mutex // guards life
 	life   *life      // the current one; nil between lives
@@ -67,7 +71,7 @@ type Agent struct {
 // New returns an agent that keeps its memory in store.
 func New(cfg *Config, store trust.Store, env Env) *Agent {
 	env = env.withDefaults()
-	return &Agent{cfg: cfg, env: env, store: store, started: env.Now()}
+	return &Agent{cfg: cfg, env: env, store: store, started: env.Now(), parting: new(parting)}
 }
 
 // errWiped ends a life: the device has forgotten everything, and begins anew.

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"mellium.im/xmpp/jid"
 
@@ -35,6 +37,11 @@ func newGuests(l *life) *guests {
 func (g *guests) serve(ctx context.Context, s *xmpp.Session, p roster.Presence) error {
 	for len(g.work) > 0 { // meant for an earlier connection, or said below all the same
 		<-g.work
+	}
+	for _, j := range g.life.agent.parting.list() { // before they see the device once more
+		if err := g.part(ctx, s, j); err != nil {
+			return err
+		}
 	}
 	if err := roster.Announce(ctx, s, jid.JID{}, p); err != nil {
 		return err
@@ -120,15 +127,55 @@ func (g *guests) welcome(owner jid.JID) {
 	})
 }
 
-// dismiss ends the subscription of somebody who is no owner any more.
+// dismiss ends the subscription of somebody who is no owner any more: now, or when there is a connection.
 func (g *guests) dismiss(bare jid.JID) {
+	g.life.agent.parting.add(bare)
 	g.do(func(ctx context.Context, s *xmpp.Session, _ roster.Presence) error {
+		if err := g.part(ctx, s, bare); err != nil {
+			return err
+		}
+		return roster.Leave(ctx, s, bare)
+	})
+}
+
+// part takes the subscription back, both ways, unless the address is an owner's again.
+func (g *guests) part(ctx context.Context, s *xmpp.Session, bare jid.JID) error {
+	if !g.isOwner(bare) {
 		if err := g.requests.Refuse(ctx, s, bare); err != nil {
 			return err
 		}
 		if err := roster.Unsubscribe(ctx, s, bare); err != nil {
 			return err
 		}
-		return roster.Leave(ctx, s, bare)
-	})
+	}
+	g.life.agent.parting.remove(bare)
+	return nil
+}
+
+// parting is whose subscriptions are still to be ended. It outlives connections, and wipes.
+type parting struct {
+	mu   sync.Mutex // guards jids
+	jids []jid.JID
+}
+
+// maxParting bounds it; the oldest goes.
+const maxParting = 256
+
+func (p *parting) add(j jid.JID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.jids = append(slices.DeleteFunc(p.jids, j.Equal), j)
+	p.jids = p.jids[max(0, len(p.jids)-maxParting):]
+}
+
+func (p *parting) remove(j jid.JID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.jids = slices.DeleteFunc(p.jids, j.Equal)
+}
+
+func (p *parting) list() []jid.JID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.jids)
 }
