@@ -40,6 +40,9 @@ func (l *life) serveServer(ctx context.Context) error {
 
 // dialServer logs in by the link that the configuration selects.
 func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
+	if l.env.Dial != nil {
+		return l.env.Dial(ctx)
+	}
 	cfg := l.cfg.XMPP
 	roots, err := cfg.roots()
 	if err != nil {

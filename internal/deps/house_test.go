@@ -19,7 +19,8 @@ var house = []floor{
 	{"cmd/xtlsctl", []string{"internal/cli", "internal/cli/owner"}},
 	{"docs/man", nil}, // tests that the man pages tell what the commands do
 	{"internal/deps", nil},
-	{"internal/e2e", nil}, // runs the two programs as processes
+	{"internal/e2e", nil},  // runs the two programs as processes
+	{"internal/evil", nil}, // tests that put an evil server between device and owner
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
 	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
 	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent", "client", "owner"}},

@@ -1,0 +1,192 @@
+package evil
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp"
+)
+
+// A move is what the evil server makes of one stanza: it returns what is delivered in its place. It may alter the stanza and
+// keep it for later. From is set already; it is the server that vouches for it, so a move may set another.
+type move func(st *xmpp.Stanza) []*xmpp.Stanza
+
+// server is an XMPP server in the attacker's hands.
+type server struct {
+	mu    sync.Mutex // guards all below, and keeps the order of what is delivered
+	links map[string]*link
+	masks map[[2]string]*link // by {victim, mask}: gets what the victim sends to the mask
+	move  move                // nil: honest
+	heard []*xmpp.Stanza      // everything that clients sent, as they sent it
+	last  time.Time           // when the last one was heard
+}
+
+func newServer() *server {
+	return &server{links: make(map[string]*link), masks: make(map[[2]string]*link)}
+}
+
+// connect binds a full JID.
+func (s *server) connect(full string) *link {
+	l := newLink(s, full)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links[full] = l
+	return l
+}
+
+// mask returns a link on which the attacker speaks to victim as somebody else, and gets what victim sends there.
+func (s *server) mask(victim, as string) *link {
+	l := newLink(s, as)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.masks[[2]string{victim, as}] = l
+	return l
+}
+
+// become makes the server do as m says; nil makes it honest again.
+func (s *server) become(m move) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.move = m
+}
+
+// unmask gives everybody his own stanzas again.
+func (s *server) unmask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.masks)
+}
+
+// sent returns what clients have sent so far.
+func (s *server) sent() []*xmpp.Stanza {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*xmpp.Stanza(nil), s.heard...)
+}
+
+// quiet returns for how long nobody has sent anything.
+func (s *server) quiet() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.last)
+}
+
+// inject delivers a stanza that nobody sent.
+func (s *server) inject(st *xmpp.Stanza) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deliver(st)
+}
+
+func (s *server) route(from *link, st *xmpp.Stanza) {
+	st.From = from.local
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard, s.last = append(s.heard, clone(st)), time.Now()
+	out := []*xmpp.Stanza{st}
+	if s.move != nil {
+		out = s.move(st)
+	}
+	for _, st := range out {
+		s.deliver(st)
+	}
+}
+
+// deliver hands a stanza to whom it is for, and answers requests to those who are not there (RFC 6120 §8.4).
+func (s *server) deliver(st *xmpp.Stanza) {
+	to := s.masks[[2]string{st.From.String(), st.To.String()}]
+	if to == nil {
+		to = s.links[st.To.String()]
+	}
+	if to != nil {
+		to.put(clone(st))
+		return
+	}
+	if back := s.links[st.From.String()]; back != nil && st.IsRequest() {
+		unavailable := &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ServiceUnavailable}
+		back.put(&xmpp.Stanza{
+			Kind: xmpp.IQ, Type: xmpp.Fail, ID: st.ID, From: st.To, To: st.From, Payload: []*xmpp.Element{unavailable.Element()},
+		})
+	}
+}
+
+// clone returns a copy that shares nothing with st, as a peer would read it.
+func clone(st *xmpp.Stanza) *xmpp.Stanza {
+	el, err := xmpp.ParseElement([]byte(st.Element().String()), xmpp.Limits{})
+	if err != nil {
+		panic("evil: a stanza that cannot be written: " + err.Error())
+	}
+	again, err := xmpp.ParseStanza(el)
+	if err != nil {
+		panic("evil: a stanza that cannot be read: " + err.Error())
+	}
+	return again
+}
+
+// link is a client's connection to the server. Its inbox is not bounded: it is for tests.
+type link struct {
+	server *server
+	local  jid.JID
+
+	mu    sync.Mutex // guards both
+	cond  *sync.Cond
+	inbox []*xmpp.Stanza
+	shut  bool
+}
+
+func newLink(s *server, full string) *link {
+	l := &link{server: s, local: jid.MustParse(full)}
+	l.cond = sync.NewCond(&l.mu)
+	return l
+}
+
+func (l *link) LocalAddr() jid.JID  { return l.local }
+func (l *link) RemoteAddr() jid.JID { return jid.JID{} }
+
+func (l *link) ReadStanza() (*xmpp.Stanza, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.shut && len(l.inbox) == 0 {
+		l.cond.Wait()
+	}
+	if l.shut {
+		return nil, io.ErrClosedPipe
+	}
+	st := l.inbox[0]
+	l.inbox = l.inbox[1:]
+	return st, nil
+}
+
+func (l *link) WriteStanza(st *xmpp.Stanza) error {
+	l.mu.Lock()
+	shut := l.shut
+	l.mu.Unlock()
+	if shut {
+		return io.ErrClosedPipe
+	}
+	l.server.route(l, clone(st))
+	return nil
+}
+
+func (l *link) Close() error {
+	l.mu.Lock()
+	l.shut = true
+	l.cond.Broadcast()
+	l.mu.Unlock()
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	if l.server.links[l.local.String()] == l {
+		delete(l.server.links, l.local.String())
+	}
+	return nil
+}
+
+func (l *link) put(st *xmpp.Stanza) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inbox = append(l.inbox, st)
+	l.cond.Broadcast()
+}

@@ -1,0 +1,312 @@
+package evil
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/agent"
+	"xtls-agent/hw/button"
+	"xtls-agent/hw/display"
+	"xtls-agent/owner"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Who is on the server. All of them have accounts at home.example, so all of them may try to pair with an unowned device.
+const (
+	boxJID   = "box@home.example/a1"
+	box2JID  = "box2@home.example/b2"
+	romeoJID = "romeo@home.example/phone"
+	paulJID  = "paul@home.example/tablet"
+)
+
+// patience is how long a test waits for what must come, on a machine that does other things too.
+const patience = 30 * time.Second
+
+// device is a device as package agent runs it, with a display that can be read and a button that can be pressed.
+type device struct {
+	t      testing.TB
+	full   string
+	store  *trust.MemStore
+	screen *screen
+	keys   *io.PipeWriter
+	proofs *proofs
+	ahead  atomic.Int64 // how far its clock was put forward, in nanoseconds
+	stop   func()
+}
+
+func startDevice(t testing.TB, s *server, full string) *device {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "evil") // short: sockets lie in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := agent.ParseConfig([]byte(fmt.Sprintf(`
+name = "box"
+display = ["term:"]
+button = ["key:"]
+run_dir = %q
+[xmpp]
+jid = %q
+password_file = "/nonexistent"
+[lan]
+enabled = false
+`, dir, jid.MustParse(full).Bare().String())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, pressing := io.Pipe()
+	d := &device{t: t, full: full, store: trust.NewMemStore(), screen: new(screen), keys: pressing, proofs: new(proofs)}
+	a := agent.New(cfg, d.store, agent.Env{
+		Log:     slog.New(d.proofs),
+		Now:     func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) },
+		Display: display.Env{Stdout: d.screen, IsTerminal: func() bool { return true }},
+		Button:  button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
+		Dial:    func(context.Context) (xmpp.Link, error) { return s.connect(full), nil },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	d.stop = sync.OnceFunc(func() {
+		cancel()
+		_ = pressing.Close()
+		if err := <-done; err != nil {
+			t.Errorf("agent: %v", err)
+		}
+		_ = os.RemoveAll(dir)
+	})
+	t.Cleanup(d.stop)
+	waitFor(t, "the device to log in", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.links[full] != nil })
+	d.screen.pin(t)
+	return d
+}
+
+// press presses the button, and waits for the window that it opens.
+func (d *device) press() {
+	d.t.Helper()
+	shown := d.screen.count()
+	if _, err := io.WriteString(d.keys, "\n"); err != nil {
+		d.t.Fatal(err)
+	}
+	waitFor(d.t, "a new PIN", func() bool { return d.screen.count() > shown })
+}
+
+// identity returns what the device's certificate really is.
+func (d *device) identity() trust.Fingerprint {
+	id, err := trust.LoadIdentity(d.store, "box", time.Now(), rand.Reader)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return id.Fingerprint()
+}
+
+// owners returns whom the device trusts, as it stands in its store: what a restart would find.
+func (d *device) owners() []trust.Record {
+	peers, err := trust.LoadPeers(d.store, "owners", trust.Owners)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return peers.All()
+}
+
+// phone is an owner's program, and the person who holds it.
+type phone struct {
+	*owner.Owner
+	t     testing.TB
+	full  string
+	keys  *owner.Keyring
+	asked atomic.Int32 // how often the person was asked for a PIN
+}
+
+func startPhone(t testing.TB, s *server, full string) *phone {
+	t.Helper()
+	keys, err := owner.LoadKeyring(trust.NewMemStore(), "phone", time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &phone{Owner: owner.New(s.connect(full), keys, owner.Config{}), t: t, full: full, keys: keys}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// pair pairs with the device at full, while the person reads the PIN from the display that he stands before.
+func (p *phone) pair(ctx context.Context, full string, before *screen) error {
+	pairing, err := p.Pair(ctx, owner.Request{Device: jid.MustParse(full), PIN: func(context.Context) (owner.PIN, error) {
+		p.asked.Add(1)
+		return owner.ParsePIN(before.pin(p.t))
+	}})
+	if err == nil {
+		pairing.Session.Close()
+	}
+	return err
+}
+
+func (p *phone) open(ctx context.Context, full string) error {
+	s, err := p.Open(ctx, jid.MustParse(full))
+	if err == nil {
+		s.Close()
+	}
+	return err
+}
+
+// mustPair shows that the programs pair over this server.
+func (p *phone) mustPair(d *device) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.pair(ctx, d.full, d.screen); err != nil {
+		p.t.Fatalf("untouched, they do not pair: %v", err)
+	}
+	p.mustBePaired(d)
+}
+
+func (p *phone) mustBePaired(d *device) {
+	p.t.Helper()
+	own, bare := p.keys.Identity.Fingerprint(), jid.MustParse(p.full).Bare()
+	for _, r := range d.owners() {
+		if r.Fingerprint == own && r.JID.Equal(bare) && r.State == trust.Confirmed {
+			return
+		}
+	}
+	p.t.Fatalf("the device does not trust %s", bare)
+}
+
+// screen is what the device's display has shown.
+type screen struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
+
+// pins returns the PINs that were shown, each once, oldest first.
+func (s *screen) pins() (list []string) {
+	seen := make(map[string]bool)
+	for _, pin := range pinOnScreen.FindAllString(s.String(), -1) {
+		if !seen[pin] {
+			seen[pin] = true
+			list = append(list, pin)
+		}
+	}
+	return list
+}
+
+func (s *screen) count() int { return len(s.pins()) }
+
+// pin returns the PIN that was shown last, once there is one.
+func (s *screen) pin(t testing.TB) string {
+	t.Helper()
+	waitFor(t, "a PIN on the display", func() bool { return s.count() > 0 })
+	list := s.pins()
+	return list[len(list)-1]
+}
+
+// proofs is a log handler that counts the PINs that were judged: the line is written under the lock under which it happens.
+type proofs struct {
+	mu       sync.Mutex // guards both
+	good, no int
+}
+
+func (p *proofs) Enabled(context.Context, slog.Level) bool { return true }
+func (p *proofs) WithAttrs([]slog.Attr) slog.Handler       { return p }
+func (p *proofs) WithGroup(string) slog.Handler            { return p }
+
+func (p *proofs) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "pairing: PIN judged" {
+		return nil
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "ok" {
+			return true
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if a.Value.Bool() {
+			p.good++
+		} else {
+			p.no++
+		}
+		return false
+	})
+	return nil
+}
+
+// count returns how many were judged right, and how many wrong.
+func (p *proofs) count() (good, wrong int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.good, p.no
+}
+
+func waitFor(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// check holds who trusts whom against who may. Devices may trust phones that a person has paired with them, with their own
+// certificates; phones likewise. Whoever else is in a record is the attacker's doing.
+func check(t testing.TB, may map[*phone]*device, devices []*device, phones []*phone) {
+	t.Helper()
+	if err := trustErrors(may, devices, phones); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func trustErrors(may map[*phone]*device, devices []*device, phones []*phone) (err error) {
+	for _, d := range devices {
+		for _, r := range d.owners() {
+			ok := false
+			for p, at := range may {
+				ok = ok || at == d && r.Fingerprint == p.keys.Identity.Fingerprint() && r.JID.Equal(jid.MustParse(p.full).Bare())
+			}
+			if !ok {
+				err = errors.Join(err, fmt.Errorf("%s trusts %s with %s (%s), which nobody paired with it", d.full, r.JID, r.Fingerprint, r.State))
+			}
+		}
+		good, wrong := d.proofs.count()
+		if shown := d.screen.count(); good+wrong > shown {
+			err = errors.Join(err, fmt.Errorf("%s judged %d PINs and has shown %d: one was judged twice", d.full, good+wrong, shown))
+		}
+	}
+	for _, p := range phones {
+		for _, r := range p.keys.Devices.All() {
+			d := may[p]
+			if d == nil || r.Fingerprint != d.identity() || !r.JID.Equal(jid.MustParse(d.full).Bare()) {
+				err = errors.Join(err, fmt.Errorf("%s trusts %s with %s (%s), which is not the device", p.full, r.JID, r.Fingerprint, r.State))
+			}
+		}
+	}
+	return err
+}
