@@ -51,7 +51,7 @@ func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
 	if cfg.Link.Word == LinkGoXMPP {
 		link, err := goxmpp.Dial(ctx, goxmpp.Config{
 			JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
-			Logger: l.log, Now: l.env.Now,
+			Log: l.log, Now: l.env.Now,
 		})
 		if err != nil {
 			return nil, err

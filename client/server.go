@@ -25,7 +25,7 @@ func dialServer(ctx context.Context, a *Account, log *slog.Logger) (owner.Link, 
 		}
 		return link, nil
 	}
-	link, err := goxmpp.Dial(ctx, goxmpp.Config{JID: a.JID, Password: password, Server: a.Server, Roots: roots, Logger: log})
+	link, err := goxmpp.Dial(ctx, goxmpp.Config{JID: a.JID, Password: password, Server: a.Server, Roots: roots, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,10 @@ var house = []floor{
 	{"internal/state", nil},
 
 	{"xmpp/lan", []string{"xmpp", "xmpp/stream"}},
-	{"xmpp/goxmpp", []string{"xmpp"}},
-	{"xmpp/c2s", []string{"xmpp", "xmpp/stream"}},
+	{"xmpp/goxmpp", []string{"xmpp", "xmpp/internal/account"}},
+	{"xmpp/c2s", []string{"xmpp", "xmpp/stream", "xmpp/internal/account"}},
+	// What the two links to a server do alike before the stream. Nothing but the two may import it.
+	{"xmpp/internal/account", []string{"xmpp"}},
 	{"xmpp/stream", []string{"xmpp"}},
 	{"xmpp/roster", []string{"xmpp"}},
 	// XEP-0050 and XEP-0060 carry forms (XEP-0004), and commands are found by disco (XEP-0030), whose

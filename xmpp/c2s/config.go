@@ -1,7 +1,6 @@
 package c2s
 
 import (
-	"context"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -12,26 +11,23 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // Mode says how a connection is encrypted.
-type Mode int
+type Mode = account.Mode
 
 const (
-	Auto      Mode = iota // what the server's SRV records say; where there are none, both are tried
-	DirectTLS             // TLS from the first byte (XEP-0368)
-	StartTLS              // TLS asked for in the stream (RFC 6120 §5)
+	Auto      = account.Auto      // what the server's SRV records say; where there are none, both are tried
+	DirectTLS = account.DirectTLS // TLS from the first byte (XEP-0368)
+	StartTLS  = account.StartTLS  // TLS asked for in the stream (RFC 6120 §5)
 )
 
 // Resolver looks up SRV records. [net.DefaultResolver] is one.
-type Resolver interface {
-	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
-}
+type Resolver = account.Resolver
 
 // Dialer connects to a host name or address and port. A [net.Dialer] is one.
-type Dialer interface {
-	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-}
+type Dialer = account.Dialer
 
 // Config says whose link it is, and how the server is found. JID and Password are needed; other zero fields
 // mean the defaults.
@@ -55,9 +51,6 @@ type Config struct {
 	Now      func() time.Time // for the validity of certificates; default time.Now
 	Built    time.Time        // a clock before it is not set; default the day this was written
 }
-
-// writtenOn is before every build: a clock that is behind it is wrong.
-var writtenOn = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 func (c Config) withDefaults() (Config, error) {
 	if c.JID.Localpart() == "" || c.Password == nil {
@@ -83,9 +76,15 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	if c.Built.IsZero() {
-		c.Built = writtenOn
+		c.Built = account.WrittenOn
 	}
 	return c, nil
+}
+
+// server is what the server's certificate is held to.
+func (c Config) server() (account.Server, error) {
+	host, err := c.host()
+	return account.Server{Host: host, Roots: c.Roots, Now: c.Now, Built: c.Built}, err
 }
 
 // host is the account's domain as DNS and certificates write it.

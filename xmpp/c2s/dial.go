@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // Dial finds the account's server, connects and logs in. Each step has a time limit of its own. Errors that a caller can
@@ -27,7 +28,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		if err == nil {
 			return link, nil
 		}
-		cfg.Log.Debug("could not log in", "server", c.addr, "direct", c.direct, "err", err)
+		cfg.Log.Debug("could not log in", "server", c.Addr, "direct", c.Direct, "err", err)
 		failed = worse(failed, err)
 		if isFinal(err) || ctx.Err() != nil {
 			break
@@ -38,7 +39,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 
 // dialCandidate tries one place. Where the server ended the stream after an authentication with channel
 // binding, it tries once more without (ejabberd 23.01 offers one that does not verify).
-func dialCandidate(ctx context.Context, cfg Config, c candidate) (*Link, error) {
+func dialCandidate(ctx context.Context, cfg Config, c account.Candidate) (*Link, error) {
 	link, err := dialOnce(ctx, cfg, c, true)
 	if errors.Is(err, errBindingRefused) {
 		link, err = dialOnce(ctx, cfg, c, false)
@@ -46,13 +47,13 @@ func dialCandidate(ctx context.Context, cfg Config, c candidate) (*Link, error) 
 	return link, err
 }
 
-func dialOnce(ctx context.Context, cfg Config, c candidate, binding bool) (*Link, error) {
-	conn, err := connect(ctx, cfg, c.addr)
+func dialOnce(ctx context.Context, cfg Config, c account.Candidate, binding bool) (*Link, error) {
+	conn, err := connect(ctx, cfg, c.Addr)
 	if err != nil {
 		return nil, err
 	}
 	n := &negotiation{cfg: cfg, conn: conn, binding: binding}
-	link, err := n.run(ctx, c.direct)
+	link, err := n.run(ctx, c.Direct)
 	if err != nil {
 		_ = n.conn.Close() // the error that counts is there already
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 	"xtls-agent/xmpp/stream"
 )
 
@@ -136,31 +137,26 @@ func (n *negotiation) startTLS(ctx context.Context) error {
 
 // handshake encrypts the connection, and holds the certificate to the account's domain whatever the server is called.
 func (n *negotiation) handshake(ctx context.Context, direct bool) error {
-	host, err := n.cfg.host()
+	server, err := n.cfg.server()
 	if err != nil {
 		return err
 	}
-	config := &tls.Config{ServerName: host, RootCAs: n.cfg.Roots, MinVersion: tls.VersionTLS12, Time: n.cfg.Now}
-	if direct {
-		config.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
-	}
 	limited, cancel := context.WithTimeout(ctx, n.cfg.StepTimeout)
 	defer cancel()
-	conn := tls.Client(n.conn, config)
+	conn := tls.Client(n.conn, server.TLS(direct))
 	if err := conn.HandshakeContext(limited); err != nil {
-		return n.handshakeError(ctx, host, err)
+		return handshakeError(ctx, server, err)
 	}
 	n.conn, n.tls = conn, conn.ConnectionState()
 	return nil
 }
 
-func (n *negotiation) handshakeError(ctx context.Context, host string, err error) error {
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case ctx.Err() != nil:
+func handshakeError(ctx context.Context, server account.Server, err error) error {
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case errors.As(err, &certificate):
-		return &xmpp.CertificateError{Host: host, Err: certificate.Err, ClockUnset: n.cfg.Now().Before(n.cfg.Built)}
+	}
+	if bad := server.CertificateError(err); bad != nil {
+		return bad
 	}
 	return fmt.Errorf("TLS: %w", err)
 }

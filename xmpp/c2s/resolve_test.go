@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xmpp/internal/account"
 )
 
 // fakeDNS answers SRV queries from a table; what is not in it is not found.
@@ -64,16 +66,16 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-func list(found []candidate, err error) string {
+func list(found []account.Candidate, err error) string {
 	if err != nil {
 		return "error"
 	}
 	var out []string
 	for _, c := range found {
-		if c.direct {
-			c.addr += "/direct"
+		if c.Direct {
+			c.Addr += "/direct"
 		}
-		out = append(out, c.addr)
+		out = append(out, c.Addr)
 	}
 	return strings.Join(out, " ")
 }
@@ -91,41 +93,8 @@ func TestCandidatesOfOddDomains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := candidates(t.Context(), cfg); err != nil || len(got) != maxCandidates {
+	if got, err := candidates(t.Context(), cfg); err != nil || len(got) != account.MaxCandidates {
 		t.Errorf("%d candidates, %v", len(got), err)
-	}
-}
-
-// RFC 2782: by priority, then by chance in proportion to weight.
-func TestOrder(t *testing.T) {
-	records := []record{
-		{&net.SRV{Target: "late", Priority: 2, Weight: 1000}, false},
-		{&net.SRV{Target: "heavy", Priority: 1, Weight: 3}, false},
-		{&net.SRV{Target: "light", Priority: 1, Weight: 1}, true},
-		{&net.SRV{Target: "none", Priority: 1, Weight: 0}, true},
-	}
-	first := make(map[string]int)
-	for i := range 5 { // every outcome of the first draw, 0 to the sum of the weights
-		draws := 0
-		got := order(records, func(n int) int {
-			if draws++; draws == 1 && n != 5 {
-				t.Errorf("the first draw is of %d", n)
-			}
-			if draws == 1 {
-				return i
-			}
-			return 0
-		})
-		if len(got) != 4 || got[3].Target != "late" {
-			t.Fatalf("%v", got)
-		}
-		first[got[0].Target]++
-	}
-	if first["heavy"] != 3 || first["light"] != 1 || first["none"] != 1 {
-		t.Errorf("first of five: %v", first)
-	}
-	if records[0].Target != "late" {
-		t.Error("order changed what it was given")
 	}
 }
 
@@ -143,17 +112,6 @@ type ctxDNS struct{}
 func (ctxDNS) LookupSRV(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
 	<-ctx.Done()
 	return "", nil, ctx.Err()
-}
-
-func TestPrepare(t *testing.T) {
-	// RFC 4013 §3, those that are not prohibited.
-	for in, want := range map[string]string{
-		"I\u00adX": "IX", "user": "user", "USER": "USER", "\u00aa": "a", "\u2168": "IX", "": "", "a b": "a b", "a\u00a0b\u3000": "a b ",
-	} {
-		if got := prepare(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
-	}
 }
 
 func FuzzChallenge(f *testing.F) {

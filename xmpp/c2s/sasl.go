@@ -12,6 +12,7 @@ import (
 	"mellium.im/sasl"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // nsChannelBinding lists the channel bindings that the server can do (XEP-0440).
@@ -120,7 +121,7 @@ func (n *negotiation) authenticate(ctx context.Context) error {
 
 // scram runs one SCRAM exchange (RFC 5802) in the form of RFC 6120 §6.4.
 func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password string) error {
-	prepared := []byte(prepare(password))
+	prepared := []byte(account.Prepare(password))
 	client := sasl.NewClient(m,
 		sasl.Credentials(func() (user, pass, identity []byte) { return []byte(n.cfg.JID.Localpart()), prepared, nil }),
 		sasl.TLSState(n.tls), sasl.RemoteMechanisms(m.Name))

@@ -1,7 +1,6 @@
 package goxmpp
 
 import (
-	"context"
 	"crypto/x509"
 	"log/slog"
 	"net"
@@ -10,16 +9,17 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // Mode says how TLS starts.
-type Mode int
+type Mode = account.Mode
 
 // The modes. Auto takes what SRV records say; for a [Config].Server it tries both, in the order that its port suggests.
 const (
-	Auto      Mode = iota
-	DirectTLS      // XEP-0368
-	StartTLS       // RFC 6120 §5
+	Auto      = account.Auto
+	DirectTLS = account.DirectTLS // XEP-0368
+	StartTLS  = account.StartTLS  // RFC 6120 §5
 )
 
 // Config says where to log in, and as whom. Only JID and Password are needed.
@@ -32,7 +32,7 @@ type Config struct {
 	Roots  *x509.CertPool // nil: the system's
 	Built  time.Time      // when the program was built: a clock that is behind it is not set; default the day this was written
 
-	Logger *slog.Logger     // nil: silence
+	Log    *slog.Logger     // nil: silence
 	Now    func() time.Time // nil: time.Now
 	Limits xmpp.Limits      // of what is received; zero fields mean the defaults
 
@@ -47,26 +47,19 @@ type Config struct {
 	PingTimeout  time.Duration // for that sign; default 30 s
 }
 
-// Resolver is what is needed of a [net.Resolver].
-type Resolver interface {
-	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
-}
+// Resolver looks up SRV records. [net.DefaultResolver] is one.
+type Resolver = account.Resolver
 
 // Dialer connects to a host name or address and port. A [net.Dialer] is one.
-type Dialer interface {
-	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-}
-
-// writtenOn is before every build: a clock that is behind it is wrong.
-var writtenOn = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
+type Dialer = account.Dialer
 
 // withDefaults fills in what is missing.
 func (c Config) withDefaults() Config {
 	if c.Built.IsZero() {
-		c.Built = writtenOn
+		c.Built = account.WrittenOn
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

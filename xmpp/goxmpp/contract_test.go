@@ -59,7 +59,7 @@ func TestContractOnRealServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, testpeer.XMPPOptions{})
-			romeo, juliet := account(t, s, "romeo"), account(t, s, "juliet")
+			romeo, juliet := newAccount(t, s, "romeo"), newAccount(t, s, "juliet")
 			ends := caps
 			ends.NoEnd = true
 			linktest.Run(t, func(t *testing.T) linktest.Ends {
@@ -85,7 +85,7 @@ func TestRealServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, testpeer.XMPPOptions{})
-			cfg := account(t, s, "romeo")
+			cfg := newAccount(t, s, "romeo")
 			for mode, addr := range map[string]string{"StartTLS": s.Addr, "DirectTLS": s.DirectAddr} {
 				t.Run(mode, func(t *testing.T) { // found out by itself
 					cfg := cfg
@@ -101,8 +101,8 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-// account makes an account at s.
-func account(t *testing.T, s *testpeer.XMPPServer, user string) Config {
+// newAccount makes an account at s.
+func newAccount(t *testing.T, s *testpeer.XMPPServer, user string) Config {
 	t.Helper()
 	address, secret := s.Account(t, user)
 	return Config{JID: jid.MustParse(address), Password: password(secret), Server: s.DirectAddr, Mode: DirectTLS, Roots: s.Roots}

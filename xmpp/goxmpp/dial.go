@@ -3,7 +3,6 @@ package goxmpp
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // software is what the server shows to its administrator, and the first part of the resource.
@@ -34,8 +34,12 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	tries, err := d.cfg.candidates(ctx, d.server.Host)
+	if err != nil {
+		return nil, err
+	}
 	var first error
-	for _, c := range d.cfg.candidates(ctx, d.domain) {
+	for _, c := range tries {
 		link, err := d.login(ctx, c)
 		if err == nil {
 			return link, nil
@@ -43,7 +47,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		if ctx.Err() != nil || final(err) {
 			return nil, err
 		}
-		d.cfg.Logger.Debug("logging in", "addr", c.addr, "directTLS", c.direct, "err", err)
+		d.cfg.Log.Debug("logging in", "addr", c.Addr, "directTLS", c.Direct, "err", err)
 		if first == nil {
 			first = err
 		}
@@ -62,19 +66,19 @@ type dialer struct {
 	cfg      Config
 	user     string // bare JID
 	password string
-	domain   string // in ASCII, for DNS and TLS
+	server   account.Server
 }
 
 func newDialer(cfg Config) (*dialer, error) {
 	cfg = cfg.withDefaults()
-	account := cfg.JID.Bare()
-	if account.Localpart() == "" || strings.ContainsAny(account.Localpart(), ",=") || strings.ContainsAny(account.Domainpart(), ":[") {
+	user := cfg.JID.Bare()
+	if user.Localpart() == "" || strings.ContainsAny(user.Localpart(), ",=") || strings.ContainsAny(user.Domainpart(), ":[") {
 		// The library cuts the domain at a colon, and does not escape a name for SCRAM (RFC 5802 §5.1).
-		return nil, fmt.Errorf("goxmpp: cannot log in as %q: with this link an account is user@domain, without ',' and '=': choose link = \"c2s\"", account)
+		return nil, fmt.Errorf("goxmpp: cannot log in as %q: with this link an account is user@domain, without ',' and '=': choose link = \"c2s\"", user)
 	}
-	domain, err := idna.Lookup.ToASCII(account.Domainpart())
+	domain, err := idna.Lookup.ToASCII(user.Domainpart())
 	if err != nil {
-		return nil, fmt.Errorf("goxmpp: the domain of %q: %w", account, err)
+		return nil, fmt.Errorf("goxmpp: the domain of %q: %w", user, err)
 	}
 	if cfg.Password == nil {
 		return nil, errors.New("goxmpp: no password given")
@@ -83,11 +87,12 @@ func newDialer(cfg Config) (*dialer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("goxmpp: reading the password: %w", err)
 	}
-	return &dialer{cfg: cfg, user: account.String(), password: prepared(password), domain: domain}, nil
+	server := account.Server{Host: domain, Roots: cfg.Roots, Now: cfg.Now, Built: cfg.Built}
+	return &dialer{cfg: cfg, user: user.String(), password: account.Prepare(password), server: server}, nil
 }
 
 // login tries one address, and once more without channel binding if that may be what failed.
-func (d *dialer) login(ctx context.Context, c candidate) (*Link, error) {
+func (d *dialer) login(ctx context.Context, c account.Candidate) (*Link, error) {
 	link, tried, err := d.try(ctx, c, "")
 	plain, plus := strings.CutSuffix(tried, "-PLUS")
 	if errors.Is(err, errPanic) {
@@ -97,7 +102,7 @@ func (d *dialer) login(ctx context.Context, c candidate) (*Link, error) {
 	if err == nil || !plus || ctx.Err() != nil || errors.As(err, &unreachable) {
 		return link, err
 	}
-	d.cfg.Logger.Debug("logging in again without channel binding", "addr", c.addr, "err", err)
+	d.cfg.Log.Debug("logging in again without channel binding", "addr", c.Addr, "err", err)
 	link, _, again := d.try(ctx, c, plain)
 	if again != nil {
 		return nil, err
@@ -106,12 +111,12 @@ func (d *dialer) login(ctx context.Context, c candidate) (*Link, error) {
 }
 
 // try logs in once. An empty mechanism leaves the choice to the library; tried is the one that it took.
-func (d *dialer) try(ctx context.Context, c candidate, mechanism string) (link *Link, tried string, err error) {
+func (d *dialer) try(ctx context.Context, c account.Candidate, mechanism string) (link *Link, tried string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.LoginTimeout)
 	defer cancel()
-	conn, err := d.cfg.Dialer.DialContext(ctx, "tcp", c.addr)
+	conn, err := d.cfg.Dialer.DialContext(ctx, "tcp", c.Addr)
 	if err != nil {
-		return nil, "", fmt.Errorf("goxmpp: %w", &xmpp.UnreachableError{Addr: c.addr, Err: err})
+		return nil, "", fmt.Errorf("goxmpp: %w", &xmpp.UnreachableError{Addr: c.Addr, Err: err})
 	}
 	r, err := newRelay(conn, d.cfg.WriteTimeout)
 	if err != nil {
@@ -137,18 +142,14 @@ func (d *dialer) try(ctx context.Context, c candidate, mechanism string) (link *
 	return newLink(d.cfg, client, local, r, m), m.chosen(), nil
 }
 
-func (d *dialer) options(addr string, c candidate, mechanism string, m *meter) upstream.Options {
-	config := &tls.Config{RootCAs: d.cfg.Roots, ServerName: d.domain, MinVersion: tls.VersionTLS12, Time: d.cfg.Now}
-	if c.direct {
-		config.NextProtos = []string{"xmpp-client"} // XEP-0368 §4
-	}
+func (d *dialer) options(addr string, c account.Candidate, mechanism string, m *meter) upstream.Options {
 	return upstream.Options{
 		Host: addr, User: d.user, Password: d.password,
 		DialTimeout: d.cfg.LoginTimeout,
 		// Random at each login: two clients with one resource throw each other out. The first is for servers without Bind 2,
 		// the other two for those with it, which make a resource of them.
 		Resource: software + "." + rand.Text(), UserAgentSW: software, UserAgentID: uuid.NewString(),
-		TLSConfig: config, NoTLS: !c.direct, StartTLS: !c.direct,
+		TLSConfig: d.server.TLS(c.Direct), NoTLS: !c.Direct, StartTLS: !c.Direct,
 		Mechanism: mechanism, NoPLAIN: true, NoSASLUpgrade: true,
 		Debug: true, DebugWriter: m,
 	}

@@ -22,6 +22,7 @@ import (
 
 	"xtls-agent/internal/testpeer"
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +55,7 @@ func TestResourceIsRandom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, two := d.options("", candidate{}, "", nil), d.options("", candidate{}, "", nil)
+	one, two := d.options("", account.Candidate{}, "", nil), d.options("", account.Candidate{}, "", nil)
 	if one.UserAgentID == two.UserAgentID || len(one.UserAgentID) != 36 {
 		t.Errorf("with Bind 2 the resource is made of %q, then of %q", one.UserAgentID, two.UserAgentID)
 	}
@@ -314,10 +315,10 @@ func TestConfiguredDialer(t *testing.T) {
 }
 
 func TestAccountsThatTheLibraryCannotLogIn(t *testing.T) {
-	for _, account := range []string{"home.test", "a,b@home.test", "a=b@home.test", "user@[::1]"} {
-		_, err := Dial(t.Context(), Config{JID: jid.MustParse(account), Password: password("x"), Server: "127.0.0.1:1"})
+	for _, address := range []string{"home.test", "a,b@home.test", "a=b@home.test", "user@[::1]"} {
+		_, err := Dial(t.Context(), Config{JID: jid.MustParse(address), Password: password("x"), Server: "127.0.0.1:1"})
 		if err == nil || !strings.Contains(err.Error(), "c2s") {
-			t.Errorf("%s: %v", account, err)
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package goxmpp
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/internal/account"
 )
 
 // StreamError is a stream error of the server (RFC 6120 §4.9), of which the library keeps only the text.
@@ -40,13 +40,13 @@ const (
 )
 
 // explain makes a person's words of why a login failed. cause is why the relay had ended by itself, or nil.
-func (d *dialer) explain(c candidate, err, cause error) error {
+func (d *dialer) explain(c account.Candidate, err, cause error) error {
 	text := err.Error()
-	certificate := d.certificateError(err)
+	certificate := certificateError(d.server, err)
 	var syntax *xml.SyntaxError
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
-		err = &xmpp.UnreachableError{Addr: c.addr, Err: errors.New("no login within the time for it")}
+		err = &xmpp.UnreachableError{Addr: c.Addr, Err: errors.New("no login within the time for it")}
 		return fmt.Errorf("goxmpp: logging in: %w: %w", err, cause)
 	case errors.Is(cause, context.Canceled):
 		err = cause
@@ -61,7 +61,7 @@ func (d *dialer) explain(c candidate, err, cause error) error {
 	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("no XMPP server answers there, or it hung up: %w", err)
 	}
-	return fmt.Errorf("goxmpp: logging in at %s: %w", c.addr, err)
+	return fmt.Errorf("goxmpp: logging in at %s: %w", c.Addr, err)
 }
 
 // authError reads what the library tells of a SASL failure: the text, or else the condition (RFC 6120 §6.5).
@@ -73,20 +73,13 @@ func authError(said string) error {
 }
 
 // certificateError finds out whether err is about the server's certificate.
-func (d *dialer) certificateError(err error) error {
-	out := &xmpp.CertificateError{Host: d.domain, ClockUnset: d.cfg.Now().Before(d.cfg.Built)}
-	var typed *tls.CertificateVerificationError
-	if errors.As(err, &typed) {
-		out.Err = typed.Err
-		return out
-	}
+func certificateError(server account.Server, err error) *xmpp.CertificateError {
 	if text := err.Error(); strings.HasPrefix(text, saysStartTLS) { // where its type is lost
 		if _, reason, found := strings.Cut(text, saysCertificate); found {
-			out.Err = errors.New(reason)
-			return out
+			return server.Refused(errors.New(reason))
 		}
 	}
-	return nil
+	return server.CertificateError(err)
 }
 
 // oneStanza reports whether err is about the content of one stanza: the library has read it whole, and reads on. After

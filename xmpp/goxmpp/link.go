@@ -59,7 +59,7 @@ var _ xmpp.Link = (*Link)(nil)
 
 func newLink(cfg Config, client *upstream.Client, local jid.JID, r *relay, m *meter) *Link {
 	l := &Link{
-		local: local, relay: r, meter: m, limits: cfg.Limits, log: cfg.Logger,
+		local: local, relay: r, meter: m, limits: cfg.Limits, log: cfg.Log,
 		closing: make(chan struct{}), client: client, pingIDs: rand.Text() + "-",
 	}
 	l.pinging.Go(func() { l.keepAlive(cfg.PingInterval, cfg.PingTimeout) })

@@ -1,77 +1,38 @@
 package goxmpp
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"net"
-	"slices"
-	"strconv"
 	"strings"
+
+	"xtls-agent/xmpp/internal/account"
 )
 
-// candidate is one way to the server.
-type candidate struct {
-	addr   string // host:port
-	direct bool   // TLS from the first byte (XEP-0368)
+// candidates are the ways to try, best first. domain is in ASCII.
+func (c Config) candidates(ctx context.Context, domain string) ([]account.Candidate, error) {
+	if c.Server != "" {
+		return c.configured(), nil
+	}
+	found, err := account.Lookup(ctx, c.Resolver, c.Mode, domain, func(record string, err error) {
+		c.Log.Debug("looking up SRV records", "record", record, "err", err)
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("goxmpp: %w", err)
+	case len(found) > 0:
+		return found, nil
+	case c.Mode == DirectTLS:
+		return []account.Candidate{{Addr: net.JoinHostPort(domain, account.PortDirect), Direct: true}}, nil
+	}
+	return []account.Candidate{{Addr: net.JoinHostPort(domain, account.PortStartTLS)}}, nil // RFC 6120 §3.2.2
 }
 
-// candidates are the ways to try, best first. domain is in ASCII.
-func (c Config) candidates(ctx context.Context, domain string) []candidate {
-	if c.Server == "" {
-		return c.lookup(ctx, domain)
-	}
+// configured is the server that the configuration names, with or without a port.
+func (c Config) configured() []account.Candidate {
 	addr := c.Server
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		addr = net.JoinHostPort(strings.Trim(addr, "[]"), "5222")
+		addr = net.JoinHostPort(strings.Trim(addr, "[]"), account.PortStartTLS)
 	}
-	direct, plain := candidate{addr, true}, candidate{addr, false}
-	switch _, port, _ := net.SplitHostPort(addr); {
-	case c.Mode == DirectTLS:
-		return []candidate{direct}
-	case c.Mode == StartTLS:
-		return []candidate{plain}
-	case port == "5223" || port == "443":
-		return []candidate{direct, plain}
-	}
-	return []candidate{plain, direct}
-}
-
-// lookup follows XEP-0368: the records of both services as one list, by priority. Without any it is RFC 6120 §3.2.2.
-func (c Config) lookup(ctx context.Context, domain string) []candidate {
-	type record struct {
-		candidate
-		priority uint16
-	}
-	var found []record
-	for _, service := range []struct {
-		name   string
-		direct bool
-		not    Mode
-	}{{"xmpps-client", true, StartTLS}, {"xmpp-client", false, DirectTLS}} {
-		if c.Mode == service.not {
-			continue
-		}
-		_, records, err := c.Resolver.LookupSRV(ctx, service.name, "tcp", domain)
-		if err != nil {
-			c.Logger.Debug("looking up SRV records", "service", service.name, "err", err)
-		}
-		for _, r := range records { // already in the order of RFC 2782
-			if host := strings.TrimSuffix(r.Target, "."); host != "" { // "." means: not here
-				addr := net.JoinHostPort(host, strconv.Itoa(int(r.Port)))
-				found = append(found, record{candidate{addr, service.direct}, r.Priority})
-			}
-		}
-	}
-	slices.SortStableFunc(found, func(a, b record) int { return cmp.Compare(a.priority, b.priority) })
-	var out []candidate
-	for _, r := range found {
-		out = append(out, r.candidate)
-	}
-	if out == nil && c.Mode == DirectTLS {
-		return []candidate{{net.JoinHostPort(domain, "5223"), true}}
-	}
-	if out == nil {
-		return []candidate{{net.JoinHostPort(domain, "5222"), false}}
-	}
-	return out
+	return account.BothWays(addr, c.Mode)
 }

@@ -5,7 +5,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"xtls-agent/xmpp/internal/account"
 )
+
+func direct(addr string) account.Candidate   { return account.Candidate{Addr: addr, Direct: true} }
+func starttls(addr string) account.Candidate { return account.Candidate{Addr: addr} }
 
 func TestCandidates(t *testing.T) {
 	both := records{
@@ -14,24 +19,27 @@ func TestCandidates(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		cfg  Config
-		want []candidate
+		want []account.Candidate
 	}{
-		"ByPriority": {Config{Resolver: both}, []candidate{{"b.test:443", true}, {"a.test:5222", false}, {"d.test:5223", true}, {"c.test:5222", false}}},
-		"DirectOnly": {Config{Resolver: both, Mode: DirectTLS}, []candidate{{"b.test:443", true}, {"d.test:5223", true}}},
-		"StartOnly":  {Config{Resolver: both, Mode: StartTLS}, []candidate{{"a.test:5222", false}, {"c.test:5222", false}}},
+		"ByPriority": {Config{Resolver: both}, []account.Candidate{direct("b.test:443"), starttls("a.test:5222"), direct("d.test:5223"), starttls("c.test:5222")}},
+		"DirectOnly": {Config{Resolver: both, Mode: DirectTLS}, []account.Candidate{direct("b.test:443"), direct("d.test:5223")}},
+		"StartOnly":  {Config{Resolver: both, Mode: StartTLS}, []account.Candidate{starttls("a.test:5222"), starttls("c.test:5222")}},
 		"NotHere": {Config{Resolver: records{"_xmpps-client._tcp.home.test": {{Target: "."}},
-			"_xmpp-client._tcp.home.test": {{Target: "a.test.", Port: 1}}}}, []candidate{{"a.test:1", false}}},
-		"NoRecords":       {Config{Resolver: records{}}, []candidate{{"home.test:5222", false}}},
-		"NoRecordsDirect": {Config{Resolver: records{}, Mode: DirectTLS}, []candidate{{"home.test:5223", true}}},
-		"Server":          {Config{Server: "x.test:1234"}, []candidate{{"x.test:1234", false}, {"x.test:1234", true}}},
-		"ServerDirect":    {Config{Server: "x.test:5223"}, []candidate{{"x.test:5223", true}, {"x.test:5223", false}}},
-		"ServerMode":      {Config{Server: "x.test:1234", Mode: DirectTLS}, []candidate{{"x.test:1234", true}}},
-		"ServerNoPort":    {Config{Server: "x.test", Mode: StartTLS}, []candidate{{"x.test:5222", false}}},
-		"ServerIPv6":      {Config{Server: "[::1]", Mode: StartTLS}, []candidate{{"[::1]:5222", false}}},
+			"_xmpp-client._tcp.home.test": {{Target: "a.test.", Port: 1}}}}, []account.Candidate{starttls("a.test:1")}},
+		"NoRecords":       {Config{Resolver: records{}}, []account.Candidate{starttls("home.test:5222")}},
+		"NoRecordsDirect": {Config{Resolver: records{}, Mode: DirectTLS}, []account.Candidate{direct("home.test:5223")}},
+		"Server":          {Config{Server: "x.test:1234"}, []account.Candidate{starttls("x.test:1234"), direct("x.test:1234")}},
+		"ServerDirect":    {Config{Server: "x.test:5223"}, []account.Candidate{direct("x.test:5223"), starttls("x.test:5223")}},
+		"ServerMode":      {Config{Server: "x.test:1234", Mode: DirectTLS}, []account.Candidate{direct("x.test:1234")}},
+		"ServerNoPort":    {Config{Server: "x.test", Mode: StartTLS}, []account.Candidate{starttls("x.test:5222")}},
+		"ServerIPv6":      {Config{Server: "[::1]", Mode: StartTLS}, []account.Candidate{starttls("[::1]:5222")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := c.cfg.withDefaults().candidates(t.Context(), "home.test")
-			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(candidate{})); diff != "" {
+			got, err := c.cfg.withDefaults().candidates(t.Context(), "home.test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-package goxmpp
+package account
 
 import (
 	"strings"
@@ -7,14 +7,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// prepared brings a password into the form that SCRAM hashes (SASLprep, RFC 4013 §2), which the library leaves out. What SASLprep
-// prohibits is left for the server to refuse.
-func prepared(password string) string {
+// Prepare brings a password into the form that SCRAM hashes, SASLprep (RFC 4013 §2): spaces of any kind become U+0020, what
+// stringprep maps to nothing goes, the rest is normalised. What SASLprep would prohibit is left for the server to refuse.
+func Prepare(password string) string {
 	return norm.NFKC.String(strings.Map(func(r rune) rune {
 		switch {
-		case r > unicode.MaxASCII && unicode.Is(mappedToNothing, r):
+		case unicode.Is(mappedToNothing, r):
 			return -1
-		case r > unicode.MaxASCII && unicode.Is(unicode.Zs, r):
+		case unicode.Is(unicode.Zs, r):
 			return ' '
 		}
 		return r
