@@ -31,6 +31,10 @@ type Config struct {
 	Now  func() time.Time
 	Rand io.Reader
 
+	// News hears what a device tells its owner unasked, such as that there is a new owner: a line for people. It is
+	// called on the goroutine that reads, must not block, and may hear a line again. Nil: nobody.
+	News func(device owner.Device, line string)
+
 	// Resolve finds the address of a device on the LAN, or fails before ctx ends. Nil: multicast DNS.
 	Resolve func(ctx context.Context, device jid.JID) (addrs []string, err error)
 }

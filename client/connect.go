@@ -128,7 +128,7 @@ func (c *Client) connect(ctx context.Context, w way) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log}), w, addr}, nil
+	return &connection{owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News}), w, addr}, nil
 }
 
 // Session is an encrypted session with a device, and the link beneath.

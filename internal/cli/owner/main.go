@@ -30,6 +30,7 @@ func Main(args []string, std cli.Streams) int {
 	root.SetErr(std.Err)
 	err := root.ExecuteContext(ctx)
 	p.stopTimer()
+	p.news.print(std.Err)
 	if err == nil {
 		return exitDone
 	}
@@ -46,6 +47,7 @@ type program struct {
 	verbose bool
 	timeout time.Duration
 	cancel  context.CancelFunc // of the time limit; nil without one
+	news    news
 }
 
 const help = `xtlsctl pairs with devices that run xtls-agent, and controls them. What it says to a device is
@@ -113,7 +115,9 @@ func (p *program) config() client.Config {
 	if p.verbose {
 		level = slog.LevelDebug
 	}
-	return client.Config{Dir: dir, Log: slog.New(slog.NewTextHandler(p.std.Err, &slog.HandlerOptions{Level: level}))}
+	return client.Config{
+		Dir: dir, Log: slog.New(slog.NewTextHandler(p.std.Err, &slog.HandlerOptions{Level: level})), News: p.news.add,
+	}
 }
 
 func (p *program) open() (*client.Client, error) { return client.Open(p.config()) }
