@@ -28,8 +28,9 @@ type box struct {
 	w    *world
 	name string
 	dir  string
-	jid  string // empty without an account
-	path string // of the configuration
+	jid  string   // empty without an account
+	path string   // of the configuration
+	wrap []string // a program that runs it, and its arguments
 
 	process *exec.Cmd
 	screen  *screen
@@ -115,7 +116,8 @@ func (b *box) start() *box {
 		b.w.Fatal(err)
 	}
 	defer terminal.Close()
-	cmd := exec.Command(agentProgram, "run", "--verbose", "--config", b.path)
+	line := append(b.wrap, agentProgram, "run", "--verbose", "--config", b.path)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env, cmd.Dir = environment(b.w, nil), b.dir
 	cmd.Stdout = terminal
 	b.log = b.w.newLog(b.name + "'s log")

@@ -143,6 +143,29 @@ func TestWrongUseOfXtlsctl(t *testing.T) {
 	}
 }
 
+// The owner's memory is damaged, or may not be written: it says so, and makes no new identity, which would lose
+// every pairing.
+func TestFolderOfXtlsctl(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	romeo := w.newOwner("romeo")
+	romeo.ctl("identity").want(0)
+	for _, file := range []string{"identity.pem"} {
+		damage(w, romeo.dir, file)
+		romeo.ctl("identity").want(1, "damaged")
+		romeo.ctl("devices").want(1, "damaged")
+		romeo.pair("lan:127.0.0.1:1", "1234 5679").want(1, "damaged")
+	}
+	locked := filepath.Join(w.dir, "locked")
+	if err := os.Mkdir(locked, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	r := w.run(program{path: ctlProgram, args: []string{"identity"}, env: []string{"XTLSCTL_DIR=" + locked}, nobody: true})
+	if r.code != 1 && r.code != 2 || !strings.Contains(r.stderr, locked) {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+}
+
 // A write outside the state and run folders must never happen (DESIGN §5); the owner's program writes in its folder alone.
 func TestNothingIsWrittenElsewhere(t *testing.T) {
 	t.Parallel()
@@ -153,6 +176,10 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 	romeo.calls(b.lan())
 	b.press("press")
 	b.stop()
+	b.noteKey()
+	if !w.knows("a private key") || !w.knows("a PIN") {
+		t.Error("the search for secrets in the logs has nothing to look for")
+	}
 	allowed := map[string]bool{"box/config.toml": true}
 	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
 		name, _ := filepath.Rel(w.dir, path)

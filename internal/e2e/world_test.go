@@ -50,6 +50,18 @@ func (w *world) newLog(name string) *printed {
 	return p
 }
 
+// knows reports whether there is a secret of the kind: a search for nothing finds nothing.
+func (w *world) knows(what string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, kind := range w.secrets {
+		if kind == what {
+			return true
+		}
+	}
+	return false
+}
+
 // checkLogs fails the test for a secret in a log, and for a data race in a program.
 func (w *world) checkLogs() {
 	w.mu.Lock()
