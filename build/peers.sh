@@ -11,7 +11,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`.
 stable_packages=(ca-certificates curl gcc gnutls-bin libc6-dev libssl-dev openssl python3-zeroconf
-    qemu-user-static)
+    qemu-user-static strace)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
