@@ -72,14 +72,11 @@ func (e Env) log() *slog.Logger {
 	return e.Log
 }
 
-// A driver reads its part of a spec and returns a function that opens the button.
-type driver func(*spec.Spec) func(Env) (Button, error)
-
-func drivers() map[string]driver {
-	return map[string]driver{
+func drivers() spec.Table[Env, Button] {
+	return spec.Table[Env, Button]{Kind: "button", Drivers: map[string]spec.Driver[Env, Button]{
 		"key":    parseKey,
 		"socket": parseSocket,
-	}
+	}}
 }
 
 // Open returns the button that a spec string names:
@@ -89,58 +86,17 @@ func drivers() map[string]driver {
 //
 // Both take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An unknown
 // driver, an unknown parameter or a bad value is an error; there is no fallback.
-func Open(text string, env Env) (Button, error) {
-	open, err := parse(text)
-	if err != nil {
-		return nil, err
-	}
-	b, err := open(env)
-	if err != nil {
-		return nil, fmt.Errorf("button: opening %q: %w", text, err)
-	}
-	return b, nil
-}
+func Open(text string, env Env) (Button, error) { return drivers().Open(text, env) }
 
 // Check reports what Open would find wrong with a spec string. It opens nothing.
-func Check(text string) error {
-	_, err := parse(text)
-	return err
-}
-
-func parse(text string) (func(Env) (Button, error), error) {
-	s, err := spec.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("button: %w", err)
-	}
-	known := drivers()
-	drv, ok := known[s.Driver]
-	if !ok {
-		names := make([]string, 0, len(known))
-		for name := range known {
-			names = append(names, name)
-		}
-		return nil, fmt.Errorf("button: %w", spec.Unknown(s.Driver, names))
-	}
-	open := drv(s)
-	if err := s.Done(); err != nil {
-		return nil, fmt.Errorf("button: %w", err)
-	}
-	return open, nil
-}
+func Check(text string) error { return drivers().Check(text) }
 
 // OpenAll opens every button of a list, as one. A mistake in any spec, or a button
 // that cannot be opened, is an error. An empty list is a button never pressed.
 func OpenAll(specs []string, env Env) (Button, error) {
-	var buttons []Button
-	for _, s := range specs {
-		b, err := Open(s, env)
-		if err != nil {
-			for _, open := range buttons {
-				err = errors.Join(err, open.Close())
-			}
-			return nil, err
-		}
-		buttons = append(buttons, b)
+	buttons, err := drivers().OpenAll(specs, env)
+	if err != nil {
+		return nil, err
 	}
 	return Join(buttons...), nil
 }

@@ -105,18 +105,13 @@ func (e Env) openI2C(path string) (i2c.BusCloser, error) {
 	return openKernelI2C(path)
 }
 
-// A driver reads its part of a spec and returns a function that makes the
-// display. Reading touches no hardware, so that a configuration can be checked
-// beside a running device.
-type driver func(*spec.Spec) func(Env) (Display, error)
-
-func drivers() map[string]driver {
-	return map[string]driver{
+func drivers() spec.Table[Env, Display] {
+	return spec.Table[Env, Display]{Kind: "display", Drivers: map[string]spec.Driver[Env, Display]{
 		"none":    parseNone,
 		"png":     parsePNG,
 		"ssd1306": parseSSD1306,
 		"term":    parseTerm,
-	}
+	}}
 }
 
 // Open returns the display that a spec string names:
@@ -130,41 +125,7 @@ func drivers() map[string]driver {
 // An unknown driver, an unknown parameter or a bad value is an error; there is
 // no fallback. Hardware is opened by Show, not here: hardware that is missing now may
 // be back later, a mistake in the configuration stays one.
-func Open(text string, env Env) (Display, error) {
-	open, err := parse(text)
-	if err != nil {
-		return nil, err
-	}
-	d, err := open(env)
-	if err != nil {
-		return nil, fmt.Errorf("display: opening %q: %w", text, err)
-	}
-	return d, nil
-}
+func Open(text string, env Env) (Display, error) { return drivers().Open(text, env) }
 
 // Check reports what Open would find wrong with a spec string. It opens nothing.
-func Check(text string) error {
-	_, err := parse(text)
-	return err
-}
-
-func parse(text string) (func(Env) (Display, error), error) {
-	s, err := spec.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("display: %w", err)
-	}
-	known := drivers()
-	drv, ok := known[s.Driver]
-	if !ok {
-		names := make([]string, 0, len(known))
-		for name := range known {
-			names = append(names, name)
-		}
-		return nil, fmt.Errorf("display: %w", spec.Unknown(s.Driver, names))
-	}
-	open := drv(s)
-	if err := s.Done(); err != nil {
-		return nil, fmt.Errorf("display: %w", err)
-	}
-	return open, nil
-}
+func Check(text string) error { return drivers().Check(text) }

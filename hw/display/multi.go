@@ -36,23 +36,15 @@ type Named struct {
 // OpenAll opens every display of a list. Any mistake in a spec is an error.
 // See NewMulti for report.
 func OpenAll(specs []string, env Env, report func(spec string, err error)) (*Multi, error) {
-	var displays []Named
-	for _, s := range specs {
-		d, err := Open(s, env)
-		if err != nil {
-			return nil, errors.Join(err, closeAll(displays))
-		}
-		displays = append(displays, Named{s, d})
+	opened, err := drivers().OpenAll(specs, env)
+	if err != nil {
+		return nil, err
+	}
+	displays := make([]Named, len(opened))
+	for i, d := range opened {
+		displays[i] = Named{specs[i], d}
 	}
 	return NewMulti(displays, report), nil
-}
-
-func closeAll(displays []Named) error {
-	var errs []error
-	for _, d := range displays {
-		errs = append(errs, d.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // NewMulti runs displays side by side; it owns them from now on. It calls report,

@@ -203,9 +203,3 @@ func (s *Spec) fail(err error) {
 		s.err = err
 	}
 }
-
-// Unknown is the error for a driver that does not exist, with those that do.
-func Unknown(driver string, known []string) error {
-	names := slices.Sorted(slices.Values(known))
-	return fmt.Errorf("unknown driver %q: known are %s", driver, strings.Join(names, ", "))
-}

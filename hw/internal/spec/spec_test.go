@@ -94,12 +94,6 @@ func TestGettersRefuse(t *testing.T) {
 	}
 }
 
-func TestUnknown(t *testing.T) {
-	if got := Unknown("oled", []string{"term", "none"}).Error(); got != `unknown driver "oled": known are none, term` {
-		t.Error(got)
-	}
-}
-
 // A spec that is accepted holds nothing that could reach a terminal or a system
 // call as more than text.
 func FuzzParse(f *testing.F) {
