@@ -39,14 +39,21 @@ func (l *life) serveEncrypted(ctx context.Context, c *xtls.Conn, kind trust.Link
 func (l *life) enrol(ctx context.Context, link xmpp.Link, c *xtls.Conn, kind trust.Link) error {
 	attempt, _ := c.Attempt.(*pairing.Attempt)
 	err := pairing.AdmitOwner(ctx, link, l.memory.identity.DER(), func(cert *x509.Certificate) error {
-		return l.memory.owners.AddProvisional(trust.Record{
-			JID: c.Peer.Bare(), DER: cert.Raw, Created: l.env.Now(), Link: kind, AddedBy: l.admitter(attempt),
-		})
+		return l.admit(attempt, trust.Record{JID: c.Peer.Bare(), DER: cert.Raw, Link: kind})
 	})
 	if err != nil {
 		return err
 	}
 	return attempt.Enrolled()
+}
+
+// admit stores a peer that has proven the PIN, as provisional. Whoever ended the window meanwhile has ended that, too.
+func (l *life) admit(a *pairing.Attempt, r trust.Record) error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	r.Created, r.AddedBy = l.env.Now(), l.admitter(a)
+	return l.memory.owners.AddProvisional(r)
 }
 
 // admitter returns the owner in whose window an attempt runs, or nobody: somebody at the box.

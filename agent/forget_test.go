@@ -116,3 +116,21 @@ func TestRemovalEndsTheWindowOfItsOwner(t *testing.T) {
 		t.Errorf("the window of a removed owner is %v", got)
 	}
 }
+
+// DESIGN §4: who ends a window ends the enrolment in it, though the PIN was proven.
+func TestAnAttemptThatIsOverStoresNobody(t *testing.T) {
+	b := startBox(t, trust.NewMemStore(), "")
+	l := b.agent.life
+	attempt, err := l.keeper.Start(pairing.Peer{JID: "romeo@phone", Link: pairing.LinkLAN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer attempt.End()
+	if err := attempt.Proof(true); err != nil {
+		t.Fatal(err)
+	}
+	l.keeper.Close()
+	if err := l.admit(attempt, record(t, "romeo@phone")); err == nil || len(l.memory.owners.All()) != 0 {
+		t.Errorf("stored %v, %v", l.memory.owners.All(), err)
+	}
+}
