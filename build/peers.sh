@@ -43,6 +43,7 @@ missing() {
     command -v gnutls-serv >/dev/null && command -v gnutls-cli >/dev/null && command -v srptool >/dev/null || echo gnutls-bin
     command -v openssl >/dev/null || echo openssl
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
+    command -v strace >/dev/null || echo strace
     command -v node >/dev/null || echo nodejs
     [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
