@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,12 +36,9 @@ func connect(t *testing.T, r *control.Registry, actor control.Actor) *xmpp.Sessi
 	d := disco.NewRegistry("urn:test", disco.Info{})
 	disco.Serve(b, d)
 	r.Mount(b, d, actor)
-	var wg sync.WaitGroup
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-	}
-	t.Cleanup(func() { _, _ = a.Close(), b.Close(); wg.Wait(); r.Close() })
-	return a
+	t.Cleanup(r.Close)
+	linktest.Serve(t, b)
+	return linktest.Serve(t, a)
 }
 
 // call runs a command as xtlsctl does.
@@ -89,12 +85,8 @@ func TestRunKnowsItsActor(t *testing.T) {
 func TestNothingWithoutMount(t *testing.T) {
 	la, lb := linktest.Pipe("alice@x", box.String())
 	a, b := xmpp.NewSession(la, nil), xmpp.NewSession(lb, nil)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-		defer s.Close()
-	}
+	linktest.Serve(t, b)
+	linktest.Serve(t, a)
 	var xe *xmpp.Error
 	if _, err := call(t, a, "status", nil); !errors.As(err, &xe) || xe.Condition != xmpp.ServiceUnavailable {
 		t.Errorf("%v", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,22 +19,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const nsTest = "urn:test"
 
-// serve runs the session until the test ends.
-func serve(t *testing.T, s *xmpp.Session) *xmpp.Session {
-	t.Helper()
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.Serve(context.Background()) })
-	t.Cleanup(func() { _ = s.Close(); wg.Wait() })
-	return s
-}
-
 func pair(t *testing.T, mount func(b *xmpp.Session)) *xmpp.Session {
 	t.Helper()
 	la, lb := linktest.Pipe("a@x", "b@y")
 	b := xmpp.NewSession(lb, nil)
 	mount(b)
-	serve(t, b)
-	return serve(t, xmpp.NewSession(la, nil))
+	linktest.Serve(t, b)
+	return linktest.Serve(t, xmpp.NewSession(la, nil))
 }
 
 func TestRequestAndAnswer(t *testing.T) {
@@ -67,9 +57,9 @@ func TestAnswerOnlyFromWhomWasAsked(t *testing.T) {
 	asked := make(chan *xmpp.Stanza, 1)
 	bob := xmpp.NewSession(router.Connect("bob@x/1"), nil)
 	bob.HandleIQ(xmpp.Get, nsTest, "q", func(_ context.Context, r *xmpp.Request) { asked <- r.Stanza })
-	serve(t, bob)
-	eve := serve(t, xmpp.NewSession(router.Connect("eve@x/1"), nil))
-	alice := serve(t, xmpp.NewSession(router.Connect("alice@x/1"), nil))
+	linktest.Serve(t, bob)
+	eve := linktest.Serve(t, xmpp.NewSession(router.Connect("eve@x/1"), nil))
+	alice := linktest.Serve(t, xmpp.NewSession(router.Connect("alice@x/1"), nil))
 
 	call, err := alice.Go(t.Context(), xmpp.Get, jid.MustParse("bob@x/1"), xmpp.NewElement(nsTest, "q"))
 	if err != nil {
@@ -100,10 +90,10 @@ func TestAnswerOnlyFromWhomWasAsked(t *testing.T) {
 func TestSilenceIsErrTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		la, lb := linktest.Pipe("a@x", "b@y")
-		a := serve(t, xmpp.NewSession(la, nil))
+		a := linktest.Serve(t, xmpp.NewSession(la, nil))
 		b := xmpp.NewSession(lb, nil)
 		b.HandleIQ(xmpp.Get, nsTest, "q", func(context.Context, *xmpp.Request) {})
-		serve(t, b)
+		linktest.Serve(t, b)
 		start := time.Now()
 		_, err := a.Request(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement(nsTest, "q"))
 		if !errors.Is(err, xmpp.ErrTimeout) || time.Since(start) != 2*time.Minute {
@@ -114,7 +104,7 @@ func TestSilenceIsErrTimeout(t *testing.T) {
 
 func TestEndFailsWhatIsOutstanding(t *testing.T) {
 	la, lb := linktest.Pipe("a@x", "b@y")
-	a := serve(t, xmpp.NewSession(la, nil))
+	a := linktest.Serve(t, xmpp.NewSession(la, nil))
 	call, err := a.Go(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement(nsTest, "q"))
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +142,7 @@ func TestOutboxIsBoundedAndPingsGoFirst(t *testing.T) {
 		la, _ := linktest.Pipe("a@x", "b@y")
 		l := &gatedLink{Link: la, gate: make(chan struct{}), wrote: make(chan *xmpp.Stanza, 200)}
 		a := xmpp.NewSession(l, nil)
-		serve(t, a)
+		linktest.Serve(t, a)
 		data := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()

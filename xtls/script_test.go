@@ -59,13 +59,8 @@ func newRogue(t *testing.T, router *linktest.Router, address string) *rogue {
 			}
 		})
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = r.session.Serve(context.Background()) })
-	t.Cleanup(func() {
-		r.ibb.Close()
-		_ = r.session.Close()
-		wg.Wait()
-	})
+	linktest.Serve(t, r.session)
+	t.Cleanup(r.ibb.Close)
 	return r
 }
 

@@ -174,13 +174,8 @@ func newServing(t *testing.T, router *linktest.Router, address string, gate xtls
 		s.served <- struct{}{}
 	}
 	s.end = xtls.New(s.session, cfg)
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.session.Serve(context.Background()) })
-	t.Cleanup(func() {
-		s.end.Close()
-		_ = s.session.Close()
-		wg.Wait()
-	})
+	linktest.Serve(t, s.session)
+	t.Cleanup(s.end.Close)
 	return s
 }
 

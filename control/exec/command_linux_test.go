@@ -1,12 +1,10 @@
 package exec
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,12 +34,9 @@ func mountCommands(t *testing.T, registry *control.Registry, definitions ...Defi
 	la, lb := linktest.Pipe("alice@x", "box@y")
 	a, b := xmpp.NewSession(la, nil), xmpp.NewSession(lb, nil)
 	registry.Mount(b, disco.NewRegistry("urn:test", disco.Info{}), control.Actor{Owner: jid.MustParse("alice@x")})
-	var wg sync.WaitGroup
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-	}
-	t.Cleanup(func() { _, _ = a.Close(), b.Close(); wg.Wait(); registry.Close() })
-	return a
+	t.Cleanup(registry.Close)
+	linktest.Serve(t, b)
+	return linktest.Serve(t, a)
 }
 
 func call(t *testing.T, s *xmpp.Session, name string, v form.Values) (control.Result, error) {

@@ -29,12 +29,8 @@ func connect(t *testing.T, mount func(*xmpp.Session)) *xmpp.Session {
 	la, lb := linktest.Pipe("owner@x", box.String())
 	a, b := xmpp.NewSession(la, nil), xmpp.NewSession(lb, nil)
 	mount(b)
-	var wg sync.WaitGroup
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-	}
-	t.Cleanup(func() { _, _ = a.Close(), b.Close(); wg.Wait() })
-	return a
+	linktest.Serve(t, b)
+	return linktest.Serve(t, a)
 }
 
 func lamp(run func(context.Context, form.Values) (adhoc.Result, error)) adhoc.Command {
@@ -212,18 +208,13 @@ func TestSessionBelongsToWhoBeganIt(t *testing.T) {
 	router := linktest.NewRouter()
 	b := xmpp.NewSession(router.Connect("box@y/1"), nil)
 	sv := adhoc.NewServer(adhoc.Config{})
-	defer sv.Close()
+	t.Cleanup(sv.Close)
 	d := disco.NewRegistry("urn:test", disco.Info{})
 	sv.Mount(b, d, func() []adhoc.Command { return []adhoc.Command{lamp(switched)} })
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	sessions := map[string]*xmpp.Session{"b": b}
+	linktest.Serve(t, b)
+	sessions := make(map[string]*xmpp.Session)
 	for _, name := range []string{"alice@x/1", "eve@x/1"} {
-		sessions[name] = xmpp.NewSession(router.Connect(name), nil)
-	}
-	for _, s := range sessions {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-		defer s.Close()
+		sessions[name] = linktest.Serve(t, xmpp.NewSession(router.Connect(name), nil))
 	}
 	to := jid.MustParse("box@y/1")
 	st, err := sessions["alice@x/1"].Request(t.Context(), xmpp.Set, to, xmpp.NewElement(adhoc.NS, "command").With("node", "lamp"))

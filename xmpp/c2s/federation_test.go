@@ -2,13 +2,13 @@ package c2s_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
 	"xtls-agent/internal/testpeer"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/c2s"
+	"xtls-agent/xmpp/linktest"
 )
 
 // Two servers, each with its own domain, carry requests and answers between their accounts.
@@ -36,11 +36,5 @@ func serve(t *testing.T, cfg c2s.Config) *xmpp.Session {
 	t.Helper()
 	s := xmpp.NewSession(dial(t, cfg), nil)
 	s.HandlePing()
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = s.Serve(context.Background()) })
-	t.Cleanup(func() {
-		_ = s.Close()
-		serving.Wait()
-	})
-	return s
+	return linktest.Serve(t, s)
 }

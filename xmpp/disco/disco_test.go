@@ -1,10 +1,8 @@
 package disco_test
 
 import (
-	"context"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -92,12 +90,8 @@ func TestServeAndQuery(t *testing.T) {
 	b := xmpp.NewSession(lb, nil)
 	disco.Serve(b, reg)
 	a := xmpp.NewSession(la, nil)
-	var wg sync.WaitGroup
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-		defer wg.Wait()
-		defer s.Close()
-	}
+	linktest.Serve(t, b)
+	linktest.Serve(t, a)
 	peer := jid.MustParse("b@y")
 
 	caps, err := reg.Caps()

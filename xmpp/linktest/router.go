@@ -1,5 +1,5 @@
 // Package linktest holds what tests of links, and of everything on top of them, share: an
-// in-memory server ([Router]), a link between two parties ([Pipe]), and the conformance
+// in-memory server ([Router]), a link between two parties ([Pipe]), sessions that run ([Serve]), and the conformance
 // suite that every [xmpp.Link] passes ([Run]).
 package linktest
 

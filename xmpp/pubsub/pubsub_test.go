@@ -144,12 +144,8 @@ func service(t *testing.T, answers ...string) (*xmpp.Session, func() []string) {
 	}
 	b.HandleIQ(xmpp.Set, pubsub.NS, "pubsub", answer)
 	b.HandleIQ(xmpp.Set, pubsub.NSOwner, "pubsub", answer)
-	var wg sync.WaitGroup
-	for _, s := range []*xmpp.Session{a, b} {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-	}
-	t.Cleanup(func() { _, _ = a.Close(), b.Close(); wg.Wait() })
-	return a, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
+	linktest.Serve(t, b)
+	return linktest.Serve(t, a), func() []string { mu.Lock(); defer mu.Unlock(); return asked }
 }
 
 // An item is published without options only after the service has said that the node is as

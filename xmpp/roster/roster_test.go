@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,24 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs sessions until the test ends.
-func serve(t *testing.T, sessions ...*xmpp.Session) {
-	var wg sync.WaitGroup
-	for _, s := range sessions {
-		wg.Go(func() { _ = s.Serve(context.Background()) })
-	}
-	t.Cleanup(func() {
-		for _, s := range sessions {
-			_ = s.Close()
-		}
-		wg.Wait()
-	})
-}
-
 // subscriber is a peer in memory that sends presence of a type and waits until it has been handled.
 func subscriber(t *testing.T, router *linktest.Router, name string) func(typ string) {
-	s := xmpp.NewSession(router.Connect(name+"/1"), nil)
-	serve(t, s)
+	s := linktest.Serve(t, xmpp.NewSession(router.Connect(name+"/1"), nil))
 	return func(typ string) {
 		t.Helper()
 		to := jid.MustParse("box@y/1") // the router in memory does not route to bare addresses
@@ -61,7 +45,7 @@ func TestRequestsAreKeptAndBounded(t *testing.T) {
 	var arrived []string
 	q := roster.NewRequests(func(j jid.JID) bool { return j.Domainpart() == "x" }, func(j jid.JID) { arrived = append(arrived, j.String()) }, nil)
 	q.Mount(b)
-	serve(t, b)
+	linktest.Serve(t, b)
 
 	subscriber(t, router, "eve@evil")("subscribe")
 	if p := q.Pending(); len(p) != 0 {
@@ -96,7 +80,7 @@ func TestShownPresenceCountsOnlyFromThoseWhoMayAsk(t *testing.T) {
 	shown := make(chan jid.JID, 4)
 	q := roster.NewRequests(func(j jid.JID) bool { return j.Domainpart() == "x" }, nil, func(j jid.JID) { shown <- j })
 	q.Mount(b)
-	serve(t, b)
+	linktest.Serve(t, b)
 	subscriber(t, router, "eve@evil")("")
 	subscriber(t, router, "u@x")("unavailable")
 	subscriber(t, router, "v@x")("")
@@ -117,8 +101,9 @@ func TestPushesOnlyFromOwnAccount(t *testing.T) {
 	b := xmpp.NewSession(router.Connect("box@y/1"), nil)
 	pushed := make(chan roster.Item, 4)
 	roster.HandlePushes(b, func(i roster.Item) { pushed <- i })
-	server, eve := xmpp.NewSession(router.Connect("server@y/1"), nil), xmpp.NewSession(router.Connect("eve@y/1"), nil)
-	serve(t, b, server, eve)
+	linktest.Serve(t, b)
+	server := linktest.Serve(t, xmpp.NewSession(router.Connect("server@y/1"), nil))
+	eve := linktest.Serve(t, xmpp.NewSession(router.Connect("eve@y/1"), nil))
 
 	push := func(n int) *xmpp.Element {
 		el := xmpp.NewElement(roster.NS, "query")

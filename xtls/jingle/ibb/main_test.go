@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,15 +26,6 @@ var (
 	juliet = jid.MustParse(julietJID)
 )
 
-// serve runs s until the test ends.
-func serve(t *testing.T, s *xmpp.Session) *xmpp.Session {
-	t.Helper()
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.Serve(context.Background()) })
-	t.Cleanup(func() { _ = s.Close(); wg.Wait() })
-	return s
-}
-
 // side is one entity with a manager.
 type side struct {
 	link *xmpp.Session
@@ -48,7 +38,7 @@ func join(t *testing.T, link xmpp.Link, cfg Config) *side {
 	s.link.HandlePing()
 	s.m = NewManager(s.link, cfg)
 	t.Cleanup(s.m.Close) // after the link's end, which cleans up first
-	serve(t, s.link)
+	linktest.Serve(t, s.link)
 	return s
 }
 
@@ -86,7 +76,7 @@ func joinRaw(t *testing.T, link xmpp.Link, handle map[string]xmpp.Handler) *raw 
 	for name, h := range handle {
 		p.HandleIQ(xmpp.Set, NS, name, h)
 	}
-	serve(t, p.Session)
+	linktest.Serve(t, p.Session)
 	return p
 }
 
