@@ -40,6 +40,7 @@ func (s *server) connect(full string) *link {
 // mask returns a link on which the attacker speaks to victim as somebody else, and gets what victim sends there.
 func (s *server) mask(victim, as string) *link {
 	l := newLink(s, as)
+	l.mask = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.masks[[2]string{victim, as}] = l
@@ -85,6 +86,13 @@ func (s *server) route(from *link, st *xmpp.Stanza) {
 	st.From = from.local
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if from.mask {
+		s.last = time.Now()
+		if to := s.links[st.To.String()]; to != nil {
+			to.put(st)
+		}
+		return
+	}
 	s.heard, s.last = append(s.heard, clone(st)), time.Now()
 	out := []*xmpp.Stanza{st}
 	if s.move != nil {
@@ -130,6 +138,7 @@ func clone(st *xmpp.Stanza) *xmpp.Stanza {
 type link struct {
 	server *server
 	local  jid.JID
+	mask   bool // the attacker's own: the server does nothing to what it says
 
 	mu    sync.Mutex // guards both
 	cond  *sync.Cond

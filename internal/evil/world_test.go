@@ -107,6 +107,18 @@ func (d *device) press() {
 	waitFor(d.t, "a new PIN", func() bool { return d.screen.count() > shown })
 }
 
+// freshPIN returns the PIN on the display. A display may be a moment behind the PIN that was spent.
+func (d *device) freshPIN() string {
+	d.t.Helper()
+	for range 200 {
+		if good, wrong := d.proofs.count(); d.screen.count() > good+wrong {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return d.screen.pin(d.t)
+}
+
 // identity returns what the device's certificate really is.
 func (d *device) identity() trust.Fingerprint {
 	id, err := trust.LoadIdentity(d.store, "box", time.Now(), rand.Reader)
@@ -145,11 +157,11 @@ func startPhone(t testing.TB, s *server, full string) *phone {
 	return p
 }
 
-// pair pairs with the device at full, while the person reads the PIN from the display that he stands before.
-func (p *phone) pair(ctx context.Context, full string, before *screen) error {
+// pair pairs with the device at full, while the person reads the PIN from the display of the device that he stands before.
+func (p *phone) pair(ctx context.Context, full string, before *device) error {
 	pairing, err := p.Pair(ctx, owner.Request{Device: jid.MustParse(full), PIN: func(context.Context) (owner.PIN, error) {
 		p.asked.Add(1)
-		return owner.ParsePIN(before.pin(p.t))
+		return owner.ParsePIN(before.freshPIN())
 	}})
 	if err == nil {
 		pairing.Session.Close()
@@ -170,7 +182,7 @@ func (p *phone) mustPair(d *device) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.pair(ctx, d.full, d.screen); err != nil {
+	if err := p.pair(ctx, d.full, d); err != nil {
 		p.t.Fatalf("untouched, they do not pair: %v", err)
 	}
 	p.mustBePaired(d)
