@@ -10,8 +10,8 @@ set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`.
-stable_packages=(ca-certificates curl gcc gnutls-bin libc6-dev libssl-dev openssl python3-zeroconf
-    qemu-user-static strace)
+stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
+    libc6-dev libssl-dev openssl python3-zeroconf qemu-user-static strace)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -46,6 +46,10 @@ missing() {
     command -v strace >/dev/null || echo strace
     command -v node >/dev/null || echo nodejs
     [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf
+    command -v java >/dev/null && command -v javac >/dev/null || echo default-jdk-headless
+    [ -e /usr/share/java/bcprov.jar ] || echo libbcprov-java
+    [ -e /usr/share/java/bctls.jar ] || echo libbctls-java
+    [ -e /usr/share/java/bcutil.jar ] || echo libbcutil-java
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
     [ -e /usr/include/openssl/srp.h ] || echo libssl-dev
     at_least prosody 13.0 || echo prosody

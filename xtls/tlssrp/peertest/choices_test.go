@@ -47,7 +47,7 @@ func TestClientDefaults(t *testing.T) {
 	t.Parallel()
 	cert := testpeer.NewCertificate(t)
 	want := row{suites[0], 3072}
-	for _, peer := range serverPeers {
+	for _, peer := range serverPeers(t) {
 		t.Run(peer.name, func(t *testing.T) {
 			addr := peer.start(t, want, manner{alsoOthers: true}, cert)
 			conn := connect(t, addr, &tlssrp.Config{Username: user, Password: password})
@@ -61,7 +61,7 @@ func TestClientChecksCertificate(t *testing.T) {
 	t.Parallel()
 	cert := testpeer.NewCertificate(t)
 	r := row{suites[2], 2048}
-	for _, peer := range serverPeers {
+	for _, peer := range serverPeers(t) {
 		addr := peer.start(t, r, manner{}, cert)
 		config := func(change func(*tlssrp.Config)) *tlssrp.Config {
 			c := &tlssrp.Config{
@@ -138,7 +138,7 @@ func TestServerChoosesSuite(t *testing.T) {
 func TestServerRefusesBeforeItAnswers(t *testing.T) {
 	t.Parallel()
 	errNoWindow := errors.New("no window is open")
-	for _, peer := range clientPeers {
+	for _, peer := range clientPeers(t) {
 		t.Run(peer.name, func(t *testing.T) {
 			config := &tlssrp.Config{
 				GetVerifier: func(context.Context, *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) { return nil, errNoWindow },

@@ -22,9 +22,14 @@ type serverPeer struct {
 	version uint16
 }
 
-var serverPeers = []serverPeer{
-	{"gnutls-serv", startGnuTLSServ, tlssrp.ErrBadPassword, tls.VersionTLS12}, // made-up salt, RFC 5054 §2.5.1.3
-	{"libssl", startLibSSLServer, tlssrp.ErrUnknownUser, tls.VersionTLS13},
+// serverPeers are all of them. What they need runs as long as the test.
+func serverPeers(t *testing.T) []serverPeer {
+	t.Helper()
+	return []serverPeer{
+		{"gnutls-serv", startGnuTLSServ, tlssrp.ErrBadPassword, tls.VersionTLS12}, // made-up salt, RFC 5054 §2.5.1.3
+		{"libssl", startLibSSLServer, tlssrp.ErrUnknownUser, tls.VersionTLS13},
+		{"bouncycastle", bouncyCastleServer(t), tlssrp.ErrUnknownUser, tls.VersionTLS13},
+	}
 }
 
 func startGnuTLSServ(t *testing.T, r row, m manner, cert *testpeer.Certificate) string {
@@ -51,7 +56,7 @@ func startLibSSLServer(t *testing.T, r row, m manner, cert *testpeer.Certificate
 // TestClient is our client against servers of others.
 func TestClient(t *testing.T) {
 	cert := testpeer.NewCertificate(t)
-	for _, peer := range serverPeers {
+	for _, peer := range serverPeers(t) {
 		for _, r := range rows() {
 			t.Run(peer.name+"/"+r.String(), func(t *testing.T) {
 				t.Parallel()

@@ -1,5 +1,5 @@
-// Package peertest holds tlssrp against TLS stacks that nobody here wrote: GnuTLS's command line both ways, libssl both
-// ways, curl as a client. It has tests only.
+// Package peertest holds tlssrp against TLS stacks that nobody here wrote: GnuTLS's command line both ways, libssl and
+// BouncyCastle both ways, curl as a client. It has tests only.
 //
 // Each row of the table (a suite, a group) is tried with each peer: data both ways, a wrong password, an unknown user,
 // a peer without Extended Master Secret or Encrypt-then-MAC, and one that would rather not do SRP. `make peers`

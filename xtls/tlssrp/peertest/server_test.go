@@ -42,10 +42,15 @@ type attempt struct {
 	sizes          []int
 }
 
-var clientPeers = []clientPeer{
-	{"gnutls-cli", tryGnuTLSCli, echoSizes, tls.VersionTLS12},
-	{"libssl", tryLibSSLClient, echoSizes, tls.VersionTLS13},
-	{"curl", tryCurl, echoHTTP, tls.VersionTLS13},
+// clientPeers are all of them. What they need runs as long as the test.
+func clientPeers(t *testing.T) []clientPeer {
+	t.Helper()
+	return []clientPeer{
+		{"gnutls-cli", tryGnuTLSCli, echoSizes, tls.VersionTLS12},
+		{"libssl", tryLibSSLClient, echoSizes, tls.VersionTLS13},
+		{"curl", tryCurl, echoHTTP, tls.VersionTLS13},
+		{"bouncycastle", bouncyCastleClient(t), echoSizes, tls.VersionTLS13},
+	}
 }
 
 func tryGnuTLSCli(t *testing.T, addr string, a attempt) bool {
@@ -126,7 +131,7 @@ func exitCode(t *testing.T, p *testpeer.Process) int {
 // TestServer is our server against clients of others.
 func TestServer(t *testing.T) {
 	cert := testpeer.NewCertificate(t)
-	for _, peer := range clientPeers {
+	for _, peer := range clientPeers(t) {
 		for _, r := range rows() {
 			t.Run(peer.name+"/"+r.String(), func(t *testing.T) {
 				t.Parallel()
