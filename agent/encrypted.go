@@ -38,13 +38,13 @@ func (l *life) serveEncrypted(ctx context.Context, c *xtls.Conn, kind trust.Link
 // enrol exchanges certificates with a peer that has proven the PIN.
 func (l *life) enrol(ctx context.Context, link xmpp.Link, c *xtls.Conn, kind trust.Link) error {
 	attempt, _ := c.Attempt.(*pairing.Attempt)
-	err := pairing.AdmitOwner(ctx, link, l.memory.identity.DER(), func(cert *x509.Certificate) error {
+	return pairing.AdmitOwner(ctx, link, l.memory.identity.DER(), func(cert *x509.Certificate) error {
 		return l.admit(attempt, trust.Record{JID: c.Peer.Bare(), DER: cert.Raw, Link: kind})
+	}, func() {
+		if err := attempt.Enrolled(); err != nil { // the window was closed just now
+			l.log.Warn("enrolled, and the window is over", "peer", c.Peer.String(), "err", err)
+		}
 	})
-	if err != nil {
-		return err
-	}
-	return attempt.Enrolled()
 }
 
 // admit stores a peer that has proven the PIN, as provisional. Whoever ended the window meanwhile has ended that, too.

@@ -35,8 +35,9 @@ type Store func(peer *x509.Certificate) error
 //	                     ◀── end of the stream
 
 // AdmitOwner runs the device's side on link, which it closes: it asks for the owner's certificate, stores it,
-// and only then gives its own. It returns when the owner has ended the stream, or after a minute.
-func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store) error {
+// and only then gives its own; then it calls enrolled, once. It returns when the owner has ended the stream, or after a
+// minute.
+func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store, enrolled func()) error {
 	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
 	defer cancel()
 	stored, given := make(chan struct{}), make(chan struct{}, 1)
@@ -71,6 +72,7 @@ func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store) er
 		err = untilGiven(ctx, given, served)
 	}
 	if err == nil {
+		enrolled()
 		<-served // the owner ends the stream; ctx bounds it
 	}
 	_ = s.Close()

@@ -42,7 +42,7 @@ func TestEnrolment(t *testing.T) {
 	device, owner := identity(t, "box"), identity(t, "phone")
 	ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
 	var atDevice, atOwner *x509.Certificate
-	admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&atDevice, nil)) })
+	admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&atDevice, nil), func() {}) })
 	adopted := result(func() error { return AdoptDevice(t.Context(), lo, owner.DER(), keep(&atOwner, nil)) })
 	if err := errors.Join(admitted(), adopted()); err != nil {
 		t.Fatal(err)
@@ -52,6 +52,33 @@ func TestEnrolment(t *testing.T) {
 	}
 }
 
+// DESIGN §4: the window closes when its owner is enrolled, however long he keeps the stream open.
+func TestEnrolledBeforeTheStreamEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device, owner := identity(t, "box"), identity(t, "phone")
+		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
+		enrolled := make(chan struct{})
+		admitted := result(func() error {
+			return AdmitOwner(t.Context(), ld, device.DER(), keep(new(*x509.Certificate), nil), func() { close(enrolled) })
+		})
+		s := xmpp.NewSession(lo, nil)
+		AnswerPubkeys(s, owner.DER())
+		serve(t.Context(), s)
+		start := time.Now()
+		if _, err := s.Request(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement(NSPubkeys, "pubkeys")); err != nil {
+			t.Fatal(err)
+		}
+		<-enrolled
+		if took := time.Since(start); took != 0 {
+			t.Errorf("enrolled after %v", took)
+		}
+		_ = s.Close()
+		if err := admitted(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // DESIGN §3, Enrolment 1: the device stores the owner durably and only then answers him.
 func TestDeviceStoresBeforeItAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +86,7 @@ func TestDeviceStoresBeforeItAnswers(t *testing.T) {
 		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
 		disk := make(chan struct{})
 		admitted := result(func() error {
-			return AdmitOwner(t.Context(), ld, device.DER(), func(*x509.Certificate) error { <-disk; return nil })
+			return AdmitOwner(t.Context(), ld, device.DER(), func(*x509.Certificate) error { <-disk; return nil }, func() {})
 		})
 		s := xmpp.NewSession(lo, nil)
 		AnswerPubkeys(s, owner.DER())
@@ -93,7 +120,7 @@ func TestRequestsThatWaitForTheStoreAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
 		admitted := result(func() error {
-			return AdmitOwner(t.Context(), ld, identity(t, "box").DER(), keep(new(*x509.Certificate), nil))
+			return AdmitOwner(t.Context(), ld, identity(t, "box").DER(), keep(new(*x509.Certificate), nil), func() {})
 		})
 		s := xmpp.NewSession(lo, nil)
 		s.HandleIQ(xmpp.Get, NSPubkeysTmp, "pubkeys", func(context.Context, *xmpp.Request) {}) // and never answers
@@ -131,7 +158,7 @@ func TestEnrolmentFails(t *testing.T) {
 	var got *x509.Certificate
 	t.Run("device cannot store", func(t *testing.T) {
 		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
-		admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&got, full)) })
+		admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&got, full), func() {}) })
 		err := AdoptDevice(t.Context(), lo, owner.DER(), keep(&got, nil))
 		if err == nil {
 			t.Error("the owner believes to be paired")
@@ -143,7 +170,7 @@ func TestEnrolmentFails(t *testing.T) {
 	t.Run("owner never asks", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
-			admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&got, nil)) })
+			admitted := result(func() error { return AdmitOwner(t.Context(), ld, device.DER(), keep(&got, nil), func() {}) })
 			s := xmpp.NewSession(lo, nil)
 			AnswerPubkeys(s, owner.DER())
 			serve(t.Context(), s)

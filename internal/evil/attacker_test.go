@@ -3,7 +3,6 @@ package evil
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -63,10 +62,29 @@ func (a *attacker) serve(ctx context.Context, c *xtls.Conn) {
 		_ = s.Serve(ctx)
 		return
 	}
-	_ = pairing.AdmitOwner(ctx, link, a.id.DER(), a.adopt)
+	_ = a.swap(ctx, link, func(s *xmpp.Session) { <-s.Done() })
 }
 
-func (a *attacker) adopt(*x509.Certificate) error { a.adopted.Add(1); return nil }
+// swap exchanges certificates on a stream that is secured by SRP: it gives its own, and takes the other's. then is called
+// before the stream is closed.
+func (a *attacker) swap(ctx context.Context, link xmpp.Link, then func(*xmpp.Session)) error {
+	s := xmpp.NewSession(link, nil)
+	pairing.AnswerPubkeys(s, a.id.DER())
+	var served sync.WaitGroup
+	served.Go(func() { _ = s.Serve(ctx) })
+	defer served.Wait()
+	defer s.Close()
+	got, err := s.Request(ctx, xmpp.Get, jid.JID{}, xmpp.NewElement(pairing.NSPubkeysTmp, "pubkeys"))
+	if err != nil {
+		return err
+	}
+	if _, err := pairing.ParsePubkeys(got.Payload[0]); err != nil {
+		return err
+	}
+	a.adopted.Add(1)
+	then(s)
+	return nil
+}
 
 // tryPIN plays an owner to a device: it tries a PIN and, if that was right, enrols a certificate of its own.
 func (a *attacker) tryPIN(ctx context.Context, device, pin string) error {
@@ -79,7 +97,7 @@ func (a *attacker) tryPIN(ctx context.Context, device, pin string) error {
 		_ = c.Close()
 		return err
 	}
-	return pairing.AdoptDevice(ctx, link, a.id.DER(), a.adopt)
+	return a.swap(ctx, link, func(*xmpp.Session) {})
 }
 
 // gullible trusts every certificate, as an attacker may.
