@@ -10,6 +10,7 @@ type floor struct {
 // is everything that stands below its package: it may look at what it got from a lower floor, but not from a higher one.
 var forTests = []string{
 	"internal/testpeer", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest",
+	"internal/cli/clitest",
 }
 
 // house lists every package, from the roof to the ground. Whatever one may import stands below it. It is the table
@@ -24,6 +25,7 @@ var house = []floor{
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
 	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
 	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent", "client", "owner"}},
+	{"internal/cli/clitest", nil}, // what the scripts of both programs share
 	{"internal/cli", nil},
 
 	// The owner's library as a program for JavaScript; xmpp and trust for the link and the store that it adapts.

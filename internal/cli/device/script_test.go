@@ -1,13 +1,10 @@
 package device
 
 import (
-	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"xtls-agent/internal/cli"
+	"xtls-agent/internal/cli/clitest"
 )
 
 // The scripts run the program as a process: this test binary stands in for it.
@@ -45,34 +43,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":    runForCode,
+			"code":    clitest.Code,
 			"ready":   waitForSocket,
 			"notice":  waitForNotify,
 			"corrupt": corrupt,
 		},
 		RequireExplicitExec: true,
 	})
-}
-
-// runForCode is: code N PROGRAM [ARG…]: it must end with exit code N and say one line on stderr.
-func runForCode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N PROGRAM [ARG…]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	var exit *exec.ExitError
-	got := 0
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	said := ts.ReadFile("stderr")
-	if got != want || strings.Count(said, "\nxtls-agent: ")+strings.Count(said[:min(len(said), 12)], "xtls-agent: ") != 1 {
-		ts.Fatalf("exit code %d, want %d, and one line that begins with xtls-agent:", got, want)
-	}
 }
 
 // waitForSocket is: ready PATH: it waits until the local socket takes connections.

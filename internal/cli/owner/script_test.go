@@ -1,18 +1,14 @@
 package owner
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"xtls-agent/internal/cli"
+	"xtls-agent/internal/cli/clitest"
 	"xtls-agent/internal/cli/device"
 )
 
@@ -40,7 +36,7 @@ func params(dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":   runForCode,
+			"code":   clitest.Code,
 			"device": boxCommand,
 			"pin":    pinCommand,
 			"squat":  squat,
@@ -48,30 +44,5 @@ func params(dir string) testscript.Params {
 			"local":  localCommand,
 		},
 		RequireExplicitExec: true,
-	}
-}
-
-var errorLine = regexp.MustCompile(`(?m)^xtlsctl: [^A-Z\n][^\n]*$`)
-
-// runForCode is: code N PROGRAM [ARG…]: it must end with exit code N, and say at most one line of error.
-func runForCode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N PROGRAM [ARG…]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	var exit *exec.ExitError
-	got := 0
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
-	if lines := errorLine.FindAllString(ts.ReadFile("stderr"), -1); len(lines) != 1 || strings.HasPrefix(lines[0], "xtlsctl: xtlsctl") {
-		ts.Fatalf("an error must be one line on stderr")
 	}
 }
