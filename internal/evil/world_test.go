@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -199,36 +199,31 @@ func (p *phone) mustBePaired(d *device) {
 	p.t.Fatalf("the device does not trust %s", bare)
 }
 
-// screen is what the device's display has shown.
+// screen is the device's display: it keeps the PINs that it was made to show.
 type screen struct {
-	mu   sync.Mutex // guards text
-	text strings.Builder
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
+	mu    sync.Mutex // guards shown
+	shown []string   // each once, oldest first
 }
 
 var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
 
-// pins returns the PINs that were shown, each once, oldest first.
-func (s *screen) pins() (list []string) {
-	seen := make(map[string]bool)
-	for _, pin := range pinOnScreen.FindAllString(s.String(), -1) {
-		if !seen[pin] {
-			seen[pin] = true
-			list = append(list, pin)
+// Write takes a whole picture.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pin := range pinOnScreen.FindAllString(string(p), -1) {
+		if !slices.Contains(s.shown, pin) {
+			s.shown = append(s.shown, pin)
 		}
 	}
-	return list
+	return len(p), nil
+}
+
+// pins returns the PINs that were shown, each once, oldest first.
+func (s *screen) pins() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.shown)
 }
 
 func (s *screen) count() int { return len(s.pins()) }
