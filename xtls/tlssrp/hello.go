@@ -111,7 +111,7 @@ func (m *clientHelloMessage) readExtension(id uint16, data cryptobyte.String) bo
 	return data.Empty()
 }
 
-// readServerName takes the first host_name; other types of names are skipped.
+// readServerName takes the host_name, of which there may be one (RFC 6066 §3); other types of names are skipped.
 func (m *clientHelloMessage) readServerName(data cryptobyte.String) bool {
 	var list cryptobyte.String
 	if !data.ReadUint16LengthPrefixed(&list) || list.Empty() || !data.Empty() {
@@ -123,9 +123,13 @@ func (m *clientHelloMessage) readServerName(data cryptobyte.String) bool {
 		if !list.ReadUint8(&nameType) || !readNonempty16(&list, &name) {
 			return false
 		}
-		if nameType == 0 && m.serverName == "" {
-			m.serverName = string(name)
+		if nameType != 0 {
+			continue
 		}
+		if m.serverName != "" {
+			return false
+		}
+		m.serverName = string(name)
 	}
 	return true
 }

@@ -273,6 +273,7 @@ func TestFuzzerServerName(t *testing.T) {
 		"an address":                      {names(host("127.0.0.1")), answered},
 		"a name of another type":          {names([]byte{9, 0, 1, 'x'}), answered},
 		"a name, and one of another type": {names(host("box.example"), []byte{9, 0, 1, 'x'}), answered},
+		"two names (RFC 6066 §3)":         {names(host("box.example"), host("other.example")), AlertDecodeError},
 		"no content":                      {with(0), AlertDecodeError},
 		"no name":                         {names(), AlertDecodeError},
 		"an empty name":                   {names(host("")), AlertDecodeError},
