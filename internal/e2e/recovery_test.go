@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,9 +9,9 @@ import (
 	"xtls-agent/internal/testpeer"
 )
 
-// recovery is what a device may take to come back online once its server is there again. It waits longer after each try in
-// vain (at most 5 minutes), which these outages are too short for.
-const recovery = 40 * time.Second
+// recovery is what a device may take to come back online once its server is there again. It waits twice as long after
+// each try in vain, and these outages follow each other too closely for it to begin anew.
+const recovery = 100 * time.Second
 
 // The server is not there when the device starts, comes, goes in order, and is killed: the device comes back by itself.
 // Meanwhile owners on the LAN go on as before.
@@ -64,10 +65,16 @@ func (w *world) comesBack(boxes []*box, what string, start func()) {
 	}
 	start()
 	started := time.Now()
-	for i, b := range boxes {
-		w.waitUntil(b.name+" is online again", recovery, func() bool { return b.timesOnline() > before[i] })
-		w.Logf("the server %s: %s online %v later", what, b.name, time.Since(started).Round(100*time.Millisecond))
-	}
+	back := make([]bool, len(boxes))
+	w.waitUntil("all devices are online again", recovery, func() bool {
+		for i, b := range boxes {
+			if !back[i] && b.timesOnline() > before[i] {
+				back[i] = true
+				w.Logf("the server %s: %s online %v later", what, b.name, time.Since(started).Round(100*time.Millisecond))
+			}
+		}
+		return !slices.Contains(back, false)
+	})
 }
 
 func (b *box) timesOnline() int { return strings.Count(b.log.String(), "msg=online") }

@@ -40,6 +40,11 @@ func TestWritesSeenByTheKernel(t *testing.T) {
 	b.stop()
 
 	var data []byte
+	defer func() {
+		if t.Failed() {
+			t.Logf("the trace, of %d bytes, ends with:\n%s", len(data), data[max(0, len(data)-1000):])
+		}
+	}()
 	w.waitUntil("the trace is whole", patience, func() bool {
 		data, err = os.ReadFile(trace)
 		return err == nil && strings.Contains(string(data), exited)
