@@ -89,7 +89,9 @@ export class Owner {
 
 	/**
 	 * create takes over the link. The store keeps this client's identity, made at the first time under name, and the devices.
-	 * @param {{link: Link, store: Store, name?: string, log?: (level: string, text: string) => void}} options
+	 * news hears what a device tells unasked, such as that it has a new owner: show it to the person.
+	 * @param {{link: Link, store: Store, name?: string, log?: (level: string, text: string) => void,
+	 *   news?: (device: string, line: string) => void}} options
 	 * @returns {Promise<Owner>}
 	 */
 	static async create(options) { throw new TypeError("use Owner.create of what load returns"); }

@@ -29,7 +29,8 @@ type ownerHandle struct {
 	calls  sync.WaitGroup // those under way
 }
 
-// newOwner takes {link, store, name, log}: log, if given, is called with (level, text).
+// newOwner takes {link, store, name, log, news}: log, if given, is called with (level, text), news with
+// (the device's JID, a line for people).
 func (p *program) newOwner(options js.Value) (js.Value, error) {
 	if options.Type() != js.TypeObject {
 		return js.Undefined(), usageError("an owner needs {link, store}")
@@ -66,7 +67,24 @@ func makeOwner(ctx context.Context, options js.Value) (*ownerHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ownerHandle{owner: owner.New(l, keys, owner.Config{Program: owner.Program{Category: "client", Type: "web", Name: "xtls-agent"}, Log: log}), keys: keys}, nil
+	cfg := owner.Config{
+		Program: owner.Program{Category: "client", Type: "web", Name: "xtls-agent"}, Log: log, News: newsTo(options, log),
+	}
+	return &ownerHandle{owner: owner.New(l, keys, cfg), keys: keys}, nil
+}
+
+// newsTo returns what hears of a device's news: the function news, or the log. A device forgets what its owner was told, so
+// it must not be lost here.
+func newsTo(options js.Value, log *slog.Logger) func(owner.Device, string) {
+	f := options.Get("news")
+	return func(d owner.Device, line string) {
+		if f.Type() == js.TypeFunction {
+			if _, err := attempt(func() js.Value { return f.Invoke(d.JID.String(), line) }); err == nil {
+				return
+			}
+		}
+		log.Warn("news of a device", "device", d.JID.String(), "news", line)
+	}
 }
 
 // start begins a call: its context ends with signal, and with the owner. done must be called.
