@@ -54,7 +54,7 @@ var house = []floor{
 	{"xmpp/lan", []string{"xmpp", "xmpp/stream"}},
 	{"xmpp/goxmpp", []string{"xmpp", "xmpp/internal/account"}},
 	{"xmpp/c2s", []string{"xmpp", "xmpp/stream", "xmpp/internal/account"}},
-	// What the two links to a server do alike before the stream. Nothing but the two may import it.
+	// What the two links to a server do alike until the account is logged in. Nothing but the two may import it.
 	{"xmpp/internal/account", []string{"xmpp"}},
 	{"xmpp/stream", []string{"xmpp"}},
 	{"xmpp/roster", []string{"xmpp"}},

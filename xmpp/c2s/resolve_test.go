@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 
@@ -112,19 +111,4 @@ type ctxDNS struct{}
 func (ctxDNS) LookupSRV(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
 	<-ctx.Done()
 	return "", nil, ctx.Err()
-}
-
-func FuzzChallenge(f *testing.F) {
-	for _, seed := range []string{"r=noncex,s=c2FsdA==,i=4096", "r=noncex,s=c2FsdA==,i=4096,", ",,,", "r=nonce", "m=x,r=noncex,s=c2FsdA==,i=4096"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if checkChallenge(data, []byte("nonce")) != nil {
-			return
-		}
-		fields := strings.Split(string(data), ",")
-		if len(fields) < 3 || slices.ContainsFunc(fields, func(s string) bool { return len(s) < 3 || s[1] != '=' }) {
-			t.Errorf("%q was taken", data)
-		}
-	})
 }

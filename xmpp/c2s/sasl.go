@@ -1,13 +1,11 @@
 package c2s
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"mellium.im/sasl"
 
@@ -137,7 +135,7 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if err != nil {
 			return err
 		}
-		if err := checkChallenge(challenge, client.Nonce()); err != nil {
+		if err := account.CheckChallenge(challenge, client.Nonce()); err != nil {
 			return err
 		}
 		_, proof, err := client.Step(challenge)
@@ -215,33 +213,4 @@ func parseFailure(el *xmpp.Element) *AuthError {
 		}
 	}
 	return e
-}
-
-// The iterations of PBKDF2 that are taken from a server: fewer make the password cheap to guess (RFC 5802 §5.1),
-// many more would keep a small board busy for minutes.
-const (
-	minIterations = 4096
-	maxIterations = 1_000_000
-)
-
-// checkChallenge holds the server's first message to the grammar of RFC 5802 §7: nonce, salt, iterations, extensions.
-// The library that goes on with it does not bound the iterations, and loops for ever on an empty field.
-func checkChallenge(challenge, nonce []byte) error {
-	fields := bytes.Split(challenge, []byte(","))
-	if len(fields) < 3 {
-		return errors.New("the server's SCRAM message is incomplete")
-	}
-	for i, f := range fields {
-		if len(f) < 3 || f[1] != '=' || i < 3 && f[0] != "rsi"[i] || i >= 3 && bytes.IndexByte([]byte("rsim"), f[0]) >= 0 {
-			return errors.New("the server's SCRAM message is malformed")
-		}
-	}
-	if len(fields[0]) <= len("r=")+len(nonce) || !bytes.HasPrefix(fields[0][2:], nonce) {
-		return errors.New("the server's SCRAM message does not answer ours")
-	}
-	iterations, err := strconv.Atoi(string(fields[2][2:]))
-	if err != nil || iterations < minIterations || iterations > maxIterations {
-		return fmt.Errorf("the server wants %.20q iterations of SCRAM; %d to %d are taken", fields[2][2:], minIterations, maxIterations)
-	}
-	return nil
 }

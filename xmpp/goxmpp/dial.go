@@ -22,7 +22,7 @@ import (
 const software = "xtls-agent"
 
 // abandonAfter is what the library may take to notice that its connection is gone. It would need longer only while it
-// computes, for a server that demands an absurd number of SCRAM iterations.
+// computes, which [account.CheckChallenge] bounds.
 const abandonAfter = 5 * time.Second
 
 // Dial logs in. It ends when ctx does, and leaves nothing open behind an error. What went wrong is an [xmpp.ErrNotAuthorized], an
@@ -58,7 +58,8 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 // final reports whether another address of the server would say the same.
 func final(err error) bool {
 	var certificate *xmpp.CertificateError
-	return errors.Is(err, xmpp.ErrNotAuthorized) || errors.As(err, &certificate) || errors.Is(err, errRedirected)
+	var refused refusal
+	return errors.Is(err, xmpp.ErrNotAuthorized) || errors.As(err, &certificate) || errors.As(err, &refused)
 }
 
 // dialer is what all tries of one Dial share.
@@ -197,10 +198,10 @@ var errPanic = errors.New("the library panicked")
 // stops the library by one.
 func guarded[T any](f func() (T, error)) (out T, err error) {
 	defer func() {
-		switch p := recover(); p {
+		switch p := recover().(type) {
 		case nil:
-		case errRedirected:
-			err = errRedirected
+		case refusal:
+			err = p
 		default:
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}

@@ -13,21 +13,26 @@ import (
 // one by itself, past the relay.
 var errRedirected = errors.New("the server sends clients to another host: give that one with server = \"host:port\"")
 
+// refusal is why the meter ends a login.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
 // readAhead is what the library may have read of the stanzas after the one that it works on.
 const readAhead = 8 << 10
 
 // loginBytes bounds what a server may send until the login is done.
 const loginBytes = 256 << 10
 
-// meter is told all that the library reads and writes, in plain text, as its debug output. It keeps nothing of it but
-// counts, since the library has no limits. An error from it ends the library's reading after what it has read.
+// meter is told all that the library reads and writes, in plain text, as its debug output. It keeps little of it but
+// counts, since the library has no limits, and looks for what the library must not act on. An error from it ends the library's reading after what it has read.
 type meter struct {
 	limit int // of the bytes of one stanza
 
 	mu        sync.Mutex // guards all below
 	loggedIn  bool
 	read      int    // bytes since the last stanza, or since the start of the login
-	tail      []byte // the last bytes of the login, for what is split between two reads
+	tail      []byte // the last bytes of the login, or an unfinished challenge, for what is split between two reads
 	mechanism string // of SASL, as chosen by the library; empty until then
 }
 
@@ -77,10 +82,17 @@ func (m *meter) received(got []byte) error {
 		return xmpp.ErrTooBig
 	}
 	m.tail = append(m.tail, bytes.TrimSuffix(got, []byte("\n"))...) // which the library may have added
+	keep, err := checkChallenges(m.tail)
 	if bytes.Contains(m.tail, []byte(seeOtherHost)) {
-		panic(errRedirected) // see guarded: for an error it is too late, since the library has these bytes already
+		err = errRedirected
 	}
-	m.tail = append(m.tail[:0], m.tail[max(0, len(m.tail)-len(seeOtherHost)):]...)
+	if err != nil {
+		panic(refusal{err}) // see guarded: for an error it is too late, since the library has these bytes already
+	}
+	if keep == nil {
+		keep = m.tail[max(0, len(m.tail)-len(seeOtherHost)):]
+	}
+	m.tail = append(m.tail[:0], keep...)
 	return nil
 }
 

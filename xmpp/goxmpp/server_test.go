@@ -39,6 +39,9 @@ type server struct {
 	failure    string   // XML of what a login fails with
 	atStart    string   // sent in place of the first features
 
+	// challenge makes what is sent in place of a good challenge, each part by itself; nil sends it as servers do.
+	challenge func(nonce, good string) []string
+
 	addr     string
 	tls      *tls.Config
 	ca       *testpeer.Authority
@@ -48,6 +51,7 @@ type server struct {
 
 	mu     sync.Mutex // guards what follows
 	tried  []string   // mechanisms that clients chose
+	proofs int        // answers to challenges
 	conns  []net.Conn
 	closed bool
 }
@@ -176,11 +180,20 @@ func (s *server) authenticate(conn net.Conn, dec *xmpp.Decoder) error {
 	_, nonce, _ := strings.Cut(bare, ",r=")
 	salt := []byte("salt")
 	challenge := fmt.Sprintf("r=%s,s=%s,i=4096", nonce+rand.Text(), base64.StdEncoding.EncodeToString(salt))
-	say(conn, "<challenge xmlns='"+nsSASL+"'>"+base64.StdEncoding.EncodeToString([]byte(challenge))+"</challenge>")
+	parts := []string{asChallenge(challenge)}
+	if s.challenge != nil {
+		parts = s.challenge(nonce, challenge)
+	}
+	for _, part := range parts {
+		say(conn, part)
+	}
 	response, err := dec.Next()
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.proofs++
+	s.mu.Unlock()
 	final, _ := base64.StdEncoding.DecodeString(response.Text())
 	without, proof, _ := strings.Cut(string(final), ",p=")
 	salted, err := pbkdf2.Key(sha256.New, testPassword, salt, 4096, sha256.Size)
@@ -204,6 +217,10 @@ func (s *server) authenticate(conn net.Conn, dec *xmpp.Decoder) error {
 	verifier := "v=" + base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), message))
 	say(conn, "<success xmlns='"+nsSASL+"'>"+base64.StdEncoding.EncodeToString([]byte(verifier))+"</success>")
 	return nil
+}
+
+func asChallenge(message string) string {
+	return "<challenge xmlns='" + nsSASL + "'>" + base64.StdEncoding.EncodeToString([]byte(message)) + "</challenge>"
 }
 
 func mac(key []byte, text string) []byte {
