@@ -36,6 +36,11 @@ type CommandField struct {
 
 // check refuses what the runner would refuse later.
 func (c Command) check() error {
+	for _, f := range c.Fields {
+		if (f.Min == nil) != (f.Max == nil) {
+			return fmt.Errorf("field %q: a range needs both min and max", f.Name)
+		}
+	}
 	_, err := exec.NewRunner(nil).Command(c.definition())
 	return err
 }

@@ -111,6 +111,18 @@ func (o *Owner) isDevice(ctx context.Context, full jid.JID) bool {
 	return err == nil && info.Has(jingle.NSSecurity)
 }
 
+// approve lets a paired device see when this client is there: the subscription goes both ways. Nobody
+// else's request is answered here: it is for the person's own client.
+func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
+	from := r.From.Bare()
+	if r.Type != "subscribe" || len(o.keys.Devices.ByJID(from)) == 0 {
+		return
+	}
+	if err := r.Session().Post(&xmpp.Stanza{Kind: xmpp.Presence, Type: "subscribed", To: from}); err != nil {
+		o.log.Info("a device's subscription was not approved", "device", from.String(), "err", err)
+	}
+}
+
 // watcher remembers which resources have shown themselves.
 type watcher struct {
 	mu      sync.Mutex // guards both

@@ -63,6 +63,7 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	s.HandlePing()
 	pairing.RefusePubkeys(s)
 	s.HandlePresence(o.presence.handle)
+	s.HandlePresence(o.approve)
 	o.xtls = xtls.New(s, xtls.Config{
 		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Rand: cfg.Rand, Log: cfg.Log,
 	})
