@@ -49,6 +49,21 @@ func next(t *testing.T, b button.Button) button.Event {
 	}
 }
 
+// closeAtOnce closes a button, which must not wait for what.
+func closeAtOnce(t *testing.T, b button.Button, what string) {
+	t.Helper()
+	done := make(chan error)
+	go func() { done <- b.Close() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatalf("Close waits for %s", what)
+	}
+}
+
 func none(t *testing.T, b button.Button) {
 	t.Helper()
 	select {
@@ -256,16 +271,7 @@ func TestSocketIdleConnections(t *testing.T) {
 	if refused != 12 {
 		t.Errorf("%d of 20 connections were refused, want all but 8", refused)
 	}
-	done := make(chan error)
-	go func() { done <- b.Close() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("Close waits for idle connections")
-	}
+	closeAtOnce(t, b, "idle connections")
 }
 
 func TestOpenAll(t *testing.T) {

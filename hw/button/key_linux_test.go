@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,14 +45,5 @@ func TestKeyOnATerminal(t *testing.T) {
 	if got := next(t, b); got != button.Press {
 		t.Errorf("Enter is %v", got)
 	}
-	done := make(chan error)
-	go func() { done <- b.Close() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("Close waits for a key")
-	}
+	closeAtOnce(t, b, "a key")
 }

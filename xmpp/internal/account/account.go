@@ -1,5 +1,5 @@
 // Package account is what the two links to a server, xmpp/c2s and xmpp/goxmpp, do alike until the account is
-// logged in: finding the server of an account in the DNS (RFC 6120 §3.2, XEP-0368), holding it to the account's domain, and
+// logged in: finding the server of an account in the DNS (RFC 6120 §3.2, XEP-0368), holding it to the account's domain,
 // bringing the password into the form that SCRAM hashes, and bounding what a server may ask of it there. It connects to nothing
 // and knows no stanza.
 package account
