@@ -284,8 +284,10 @@ func TestFuzzerAlertsAfterTheHandshake(t *testing.T) {
 		alert(t, attacker, alertWarning, 90) // user_canceled, which RFC 5246 §7.2.2 has before it
 		alert(t, attacker, alertWarning, 0)
 		inject(t, attacker, recordApplicationData, []byte("late"))
-		if got, err := io.ReadAll(victim); err != nil || len(got) > 0 {
-			t.Errorf("read %q, %v", got, err)
+		for range 2 { // what the end was stays the end
+			if got, err := io.ReadAll(victim); err != nil || len(got) > 0 {
+				t.Errorf("read %q, %v", got, err)
+			}
 		}
 	})
 }
