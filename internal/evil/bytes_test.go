@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"mellium.im/xmpp/jid"
+
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 )
@@ -60,7 +62,7 @@ func (sc *scene) onBlock(at int, f move) {
 
 func (sc *scene) check(t testing.TB) {
 	t.Helper()
-	check(t, map[*phone]*device{sc.p: sc.d}, []*device{sc.d}, []*phone{sc.p})
+	check(t, model{sc.p: {sc.d}}, []*device{sc.d}, []*phone{sc.p})
 }
 
 // countBlocks returns how many blocks a pairing takes, with the session that confirms it. The next one may take one or two
@@ -73,30 +75,29 @@ func countBlocks(t *testing.T) int {
 	return sc.blocks
 }
 
+var sidAttr = regexp.MustCompile(`sid='([^']*)'`)
+
 // cut ends the bytestream after a block, to both sides, as if the other had closed it.
-func cut(sc *scene) move {
-	return func(st *xmpp.Stanza) []*xmpp.Stanza {
-		sid := regexp.MustCompile(`sid='([^']*)'`).FindStringSubmatch(st.Element().String())[1]
-		stop := func(id string) *xmpp.Stanza {
-			return &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: id, Payload: []*xmpp.Element{
-				xmpp.NewElement("http://jabber.org/protocol/ibb", "close").With("sid", sid),
-			}}
-		}
-		there, back := stop("cut-1"), stop("cut-2")
-		there.From, there.To, back.From, back.To = st.From, st.To, st.To, st.From
-		return []*xmpp.Stanza{st, there, back}
+func cut(st *xmpp.Stanza) []*xmpp.Stanza {
+	sid := sidAttr.FindStringSubmatch(st.Element().String())[1]
+	stop := func(id string, from, to jid.JID) *xmpp.Stanza {
+		return &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: id, From: from, To: to, Payload: []*xmpp.Element{
+			xmpp.NewElement("http://jabber.org/protocol/ibb", "close").With("sid", sid),
+		}}
 	}
+	return []*xmpp.Stanza{st, stop("cut-1", st.From, st.To), stop("cut-2", st.To, st.From)}
 }
 
 // Truncated after every record, a pairing has either come about, or it has not and can be repeated: nobody is left who trusts
 // somebody else, and no half-finished owner takes the device.
 func TestTruncatedAfterEveryBlock(t *testing.T) {
+	t.Parallel()
 	n := countBlocks(t)
 	for at := range n {
 		t.Run(fmt.Sprint("block ", at), func(t *testing.T) {
 			t.Parallel()
 			sc := newScene(t)
-			sc.onBlock(at, cut(sc))
+			sc.onBlock(at, cut)
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
 			sc.check(t)
@@ -132,6 +133,7 @@ func (sc *scene) recover(t *testing.T) {
 // One bit of any block, in either direction: the swap of a certificate in enrolment is this attack, since SRP's keys are not
 // the server's. It hears of it, and neither side stores what it has not authenticated.
 func TestFlippedBitInEveryBlock(t *testing.T) {
+	t.Parallel()
 	n := countBlocks(t)
 	for at := range n {
 		t.Run(fmt.Sprint("block ", at), func(t *testing.T) {
@@ -151,6 +153,7 @@ func TestFlippedBitInEveryBlock(t *testing.T) {
 // The same, drawn as it is meant: the certificates go by in records of SRP's keys, and what the server puts in their place is
 // refused. That a certificate of its own would be taken if it had the keys shows TestServerThatKnowsThePINPairs.
 func TestSwappedCertificates(t *testing.T) {
+	t.Parallel()
 	for _, side := range []string{boxJID, romeoJID} {
 		t.Run("of "+side, func(t *testing.T) {
 			t.Parallel()

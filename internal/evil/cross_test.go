@@ -34,6 +34,7 @@ func crossed(victim, meant, got string) move {
 // DESIGN §3: the end-to-end stream header stops a server from cross-connecting two devices, even one whose PIN the
 // person is made to type.
 func TestCrossConnectedDevices(t *testing.T) {
+	t.Parallel()
 	for _, which := range []string{"PIN of the device that is meant", "PIN of the device that answers"} {
 		t.Run(which, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +68,7 @@ func TestCrossConnectedDevices(t *testing.T) {
 
 // The certificates of two devices do not make one of them the other.
 func TestCrossConnectedDevicesLater(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, d2, p := startDevice(t, s, boxJID), startDevice(t, s, box2JID), startPhone(t, s, romeoJID)
 	p.mustPair(d)
@@ -85,6 +87,7 @@ func TestCrossConnectedDevicesLater(t *testing.T) {
 
 // The SRP user name is the own address: what one owner sends does not count as another's, and costs no PIN.
 func TestCrossConnectedOwners(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, p := startDevice(t, s, boxJID), startPhone(t, s, romeoJID)
 	startPhone(t, s, paulJID)
@@ -106,6 +109,7 @@ func TestCrossConnectedOwners(t *testing.T) {
 
 // Two owners of one device: neither's certificate opens a session in the other's name.
 func TestCrossConnectedOwnersLater(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, p, q := startDevice(t, s, boxJID), startPhone(t, s, romeoJID), startPhone(t, s, paulJID)
 	p.mustPair(d)
@@ -120,11 +124,12 @@ func TestCrossConnectedOwnersLater(t *testing.T) {
 	if q.asked.Load() == 0 {
 		t.Fatal("the weapon does not work: the device did not take paul for romeo")
 	}
-	check(t, map[*phone]*device{p: d}, []*device{d}, []*phone{p, q})
+	check(t, model{p: {d}}, []*device{d}, []*phone{p, q})
 }
 
 // The two roles of one: what an owner says comes back to him as the device's words.
 func TestReflected(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"everything", "the bytes of TLS"} {
 		for _, later := range []bool{false, true} {
 			name := what + " while they pair"
@@ -170,5 +175,5 @@ func reflected(t *testing.T, everything, later bool) {
 	if later && p.asked.Load() != asked {
 		t.Error("a later session asked for a PIN")
 	}
-	check(t, map[*phone]*device{p: d}, []*device{d}, []*phone{p})
+	check(t, model{p: {d}}, []*device{d}, []*phone{p})
 }

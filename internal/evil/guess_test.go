@@ -31,6 +31,7 @@ func digits(t testing.TB, shown string) string {
 // The weapon of the tests below: who knows the PIN is whom the person means. A server that has read the display
 // pairs with both, as itself.
 func TestServerThatKnowsThePINPairs(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, p := startDevice(t, s, boxJID), startPhone(t, s, romeoJID)
 	pin := digits(t, d.screen.pin(t))
@@ -53,6 +54,7 @@ func TestServerThatKnowsThePINPairs(t *testing.T) {
 // DESIGN §4: in TLS-SRP the client proves first, so a server that plays the device learns one guess a try; and the owner's
 // program tries only when a person types.
 func TestRogueDeviceGuessesOnceATry(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, p := startDevice(t, s, boxJID), startPhone(t, s, romeoJID)
 	pin := digits(t, d.screen.pin(t))
@@ -76,6 +78,7 @@ func TestRogueDeviceGuessesOnceATry(t *testing.T) {
 
 // DESIGN §4: 2 failed proofs a peer and 30 in a window, from everybody. A server can be everybody.
 func TestRogueOwnersGuessThirtyTimesAWindow(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d := startDevice(t, s, boxJID)
 	guesses, refused := 0, 0

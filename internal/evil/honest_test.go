@@ -8,6 +8,7 @@ import (
 
 // The relay, untouched, pairs, and carries a later session: what every attack below is measured against.
 func TestUntouchedServerPairs(t *testing.T) {
+	t.Parallel()
 	s := newServer()
 	d, p := startDevice(t, s, boxJID), startPhone(t, s, romeoJID)
 	start := time.Now()
@@ -18,7 +19,7 @@ func TestUntouchedServerPairs(t *testing.T) {
 	if err := p.open(ctx, boxJID); err != nil {
 		t.Fatal(err)
 	}
-	check(t, map[*phone]*device{p: d}, []*device{d}, []*phone{p})
+	check(t, model{p: {d}}, []*device{d}, []*phone{p})
 	if n := p.asked.Load(); n != 1 {
 		t.Errorf("the person was asked for a PIN %d times", n)
 	}

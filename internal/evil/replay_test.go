@@ -14,6 +14,7 @@ import (
 // A whole recorded pairing, repeated to the device word for word while a window is open: it makes nobody an owner, and the
 // owner that there is stays the only one.
 func TestReplayedPairing(t *testing.T) {
+	t.Parallel()
 	sc := newScene(t)
 	sc.p.mustPair(sc.d)
 	var recorded []*xmpp.Stanza
@@ -57,6 +58,7 @@ func TestReplayedPairing(t *testing.T) {
 
 // What a device has said in one pairing does not pair with the owner again.
 func TestReplayedToTheOwner(t *testing.T) {
+	t.Parallel()
 	sc := newScene(t)
 	sc.p.mustPair(sc.d)
 	recorded := blocksFrom(sc.sent(), boxJID)
@@ -87,6 +89,7 @@ func TestReplayedToTheOwner(t *testing.T) {
 // DESIGN §3: Open offers x509 only, so nobody can steer a paired owner back to a PIN. The server declines in the device's
 // name, in every way that there is, and answers with srp; a window is open, and the person would type.
 func TestSteeredBackToAPIN(t *testing.T) {
+	t.Parallel()
 	reasons := map[string]string{
 		"not known":   "<decline/><not-known xmlns='urn:xtls-agent:pairing:0'/>",
 		"not pairing": "<decline/><not-pairing xmlns='urn:xtls-agent:pairing:0'/>",
@@ -137,6 +140,7 @@ func (sc *scene) neverSRP(t *testing.T, since int) {
 
 // A rogue device that a paired owner is connected to, with a certificate of its own and TLS 1.3: it is not the pinned one.
 func TestRogueDeviceWithACertificate(t *testing.T) {
+	t.Parallel()
 	sc := newScene(t)
 	sc.p.mustPair(sc.d)
 	before := len(sc.sent())

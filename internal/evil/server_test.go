@@ -20,7 +20,7 @@ type server struct {
 	links map[string]*link
 	masks map[[2]string]*link // by {victim, mask}: gets what the victim sends to the mask
 	move  move                // nil: honest
-	heard []*xmpp.Stanza      // everything that clients sent, as they sent it
+	heard []*xmpp.Stanza      // everything that clients sent, as they sent it; read only
 	last  time.Time           // when the last one was heard
 }
 
@@ -93,13 +93,15 @@ func (s *server) route(from *link, st *xmpp.Stanza) {
 		}
 		return
 	}
-	s.heard, s.last = append(s.heard, clone(st)), time.Now()
+	s.heard, s.last = append(s.heard, st), time.Now()
 	out := []*xmpp.Stanza{st}
 	if s.move != nil {
-		out = s.move(st)
+		out = s.move(clone(st)) // what was heard stays as it was
 	}
 	for _, st := range out {
-		s.deliver(st)
+		if st != nil { // a move may have made what is no stanza
+			s.deliver(st)
+		}
 	}
 }
 
@@ -176,7 +178,7 @@ func (l *link) WriteStanza(st *xmpp.Stanza) error {
 	if shut {
 		return io.ErrClosedPipe
 	}
-	l.server.route(l, clone(st))
+	l.server.route(l, clone(st)) // the sender may go on using it
 	return nil
 }
 
