@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -103,9 +104,11 @@ func (g *guests) windowMayBeOpen() {
 	}
 }
 
-// answer shows the device to somebody who may try now, by PIN or by certificate.
+// answer shows the device to somebody who may try now, by PIN or by certificate, and to somebody who has
+// tried too often, so that he is told so.
 func (g *guests) answer(bare jid.JID) {
-	if !g.isKnown(bare) && g.life.keeper.MayTry(g.peer(bare)) != nil {
+	err := g.life.keeper.MayTry(g.peer(bare))
+	if !g.isKnown(bare) && err != nil && !errors.Is(err, pairing.ErrTooMany) {
 		return
 	}
 	g.do(func(ctx context.Context, s *xmpp.Session, p roster.Presence) error {

@@ -32,12 +32,16 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
+	o.presence.tryAgain(device)
 	if err := o.announce(ctx, device); err != nil {
 		return jid.JID{}, err
 	}
 	asked := make(map[string]bool)
 	for {
 		online, changed := o.presence.resources(device)
+		if err := o.presence.failure(device); err != nil {
+			return jid.JID{}, fmt.Errorf("%s: %w (%w)", device, ErrUnreachable, err)
+		}
 		for _, full := range online {
 			if asked[full.String()] {
 				continue
@@ -125,22 +129,26 @@ func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
 
 // watcher remembers which resources have shown themselves.
 type watcher struct {
-	mu      sync.Mutex // guards both
+	mu      sync.Mutex // guards all below
 	online  map[string][]jid.JID
-	changed chan struct{} // closed and replaced at each change
+	failed  map[string]error // by bare JID: why a server could not pass our presence on, and will not be able to
+	changed chan struct{}    // closed and replaced at each change
 }
 
 // maxResources bounds what is remembered, in all.
 const maxResources = 256
 
 func newWatcher() *watcher {
-	return &watcher{online: make(map[string][]jid.JID), changed: make(chan struct{})}
+	return &watcher{online: make(map[string][]jid.JID), failed: make(map[string]error), changed: make(chan struct{})}
 }
 
 func (w *watcher) handle(_ context.Context, r *xmpp.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	bare := r.From.Bare().String()
+	if err := r.Err(); noWay(err) && len(w.failed) < maxResources {
+		w.failed[bare] = err
+	}
 	list := slices.DeleteFunc(w.online[bare], func(j jid.JID) bool { return j.Equal(r.From) })
 	if r.Type == "" && r.From.Resourcepart() != "" && len(w.online) < maxResources && len(list) < maxResources {
 		list = append(list, r.From)
@@ -151,6 +159,30 @@ func (w *watcher) handle(_ context.Context, r *xmpp.Request) {
 	}
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// noWay reports whether a server says that the domain of an address does not exist or cannot be reached.
+// Other errors say nothing about a device that merely hides.
+func noWay(err error) bool {
+	var bounced *xmpp.Error
+	if !errors.As(err, &bounced) {
+		return false
+	}
+	return bounced.Condition == xmpp.RemoteServerNotFound || bounced.Condition == xmpp.RemoteServerTimeout
+}
+
+// tryAgain forgets an earlier failure.
+func (w *watcher) tryAgain(device jid.JID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.failed, device.Bare().String())
+}
+
+// failure returns why the device cannot be reached, if its server, or the way there, said so.
+func (w *watcher) failure(device jid.JID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed[device.Bare().String()]
 }
 
 // resources returns the full JIDs of device that are online, and a channel that is closed at the next change.
