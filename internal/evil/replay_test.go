@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,5 +154,29 @@ func TestRogueDeviceWithACertificate(t *testing.T) {
 	if err := inTime(t, func(ctx context.Context) error { return sc.p.open(ctx, boxJID) }); err != nil {
 		t.Error(err)
 	}
+	sc.check(t)
+}
+
+// The same device announces the pinned certificate, which everybody may know, and shows its own.
+func TestRogueDeviceAnnouncesThePinnedCertificate(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	sc.p.mustPair(sc.d)
+	before := len(sc.sent())
+	l := sc.mask(romeoJID, boxJID)
+	altered := new(atomic.Bool)
+	l.alter = in(answer, func(text string) string {
+		altered.Store(true)
+		return replace(">[0-9a-f]{64}<", ">"+sc.d.identity().String()+"<")(text)
+	})
+	startAttacker(t, l, func() string { return "00000000" })
+	err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.open(ctx, boxJID) })
+	if !altered.Load() {
+		t.Fatal("the weapon never hit")
+	}
+	if err == nil {
+		t.Error("a session with a certificate that is not the pinned one")
+	}
+	sc.neverSRP(t, before)
 	sc.check(t)
 }

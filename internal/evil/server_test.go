@@ -88,6 +88,9 @@ func (s *server) route(from *link, st *xmpp.Stanza) {
 	defer s.mu.Unlock()
 	if from.mask {
 		s.last = time.Now()
+		if from.alter != nil {
+			st = rewrite(st, from.alter)
+		}
 		if to := s.links[st.To.String()]; to != nil {
 			to.put(st)
 		}
@@ -140,7 +143,8 @@ func clone(st *xmpp.Stanza) *xmpp.Stanza {
 type link struct {
 	server *server
 	local  jid.JID
-	mask   bool // the attacker's own: the server does nothing to what it says
+	mask   bool                // the attacker's own: the server's moves do nothing to what it says
+	alter  func(string) string // what the attacker changes in its own words; nil: nothing. Set before it speaks
 
 	mu    sync.Mutex // guards both
 	cond  *sync.Cond
