@@ -174,17 +174,6 @@ func (b *box) end(sig syscall.Signal) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// waitEnd waits for a device that ends by itself, and returns its exit code.
-func (b *box) waitEnd() int {
-	b.w.Helper()
-	select {
-	case <-b.ended:
-	case <-time.After(patience):
-		b.w.Fatalf("%s: runs on", b.name)
-	}
-	return b.end(0)
-}
-
 // local runs a subcommand of xtls-agent that talks to the running device.
 func (b *box) local(args ...string) *result {
 	b.w.Helper()

@@ -145,9 +145,3 @@ func (p *printed) String() string {
 	defer p.mu.Unlock()
 	return p.buf.String()
 }
-
-// lastLine is what a person sees below everything else.
-func (p *printed) lastLine() string {
-	lines := strings.Split(strings.TrimRight(p.String(), "\n"), "\n")
-	return lines[len(lines)-1]
-}
