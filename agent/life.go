@@ -114,7 +114,7 @@ func (c PairingConfig) fixedPIN() (pairing.PIN, error) {
 	return pin, nil
 }
 
-// newCommands builds both registries: what the local socket may do besides is in local.go.
+// newCommands builds both registries: what the local socket may do besides is in commands.go.
 func (l *life) newCommands() error {
 	configured, err := l.cfg.commands(exec.NewRunner(l.log))
 	if err != nil {

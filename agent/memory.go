@@ -167,8 +167,7 @@ func (c counters) Save(n pairing.Counters) error {
 	return c.store.Write(countersFile, data)
 }
 
-// clockSet reports whether the clock can be believed: it is not behind the identity's own
-// beginning of time, the program's build.
+// clockSet reports whether the clock can be believed.
 func clockSet(now time.Time) bool { return now.After(builtAfter) }
 
 // builtAfter is when this was written: a clock that says less has not been set.

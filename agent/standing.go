@@ -20,12 +20,7 @@ const capsNode = "urn:xtls-agent:device"
 
 // onOpenLink stands on a link where anybody may write: through a server, or on the LAN.
 func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer) (*xtls.Endpoint, *disco.Registry) {
-	registry := disco.NewRegistry(capsNode, disco.Info{
-		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: l.cfg.Name.String()}},
-		Features:   append(xtls.Features(), xmpp.NSPing),
-	})
-	disco.Serve(s, registry)
-	s.HandlePing()
+	registry := l.introduce(s, xtls.Features()...)
 	pairing.RefusePubkeys(s)
 	end := xtls.New(s, xtls.Config{
 		Certificate: l.memory.identity.Certificate,
@@ -41,24 +36,24 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 // onOwnersSession stands on an x509 session: the peer is an owner. The returned function takes
 // the commands back from one who is no owner any more.
 func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (revoke func()) {
-	registry := deviceRegistry(l.cfg.Name.String())
-	disco.Serve(s, registry)
-	s.HandlePing()
+	registry := l.introduce(s)
 	pairing.AnswerPubkeys(s, l.memory.identity.DER())
 	return l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
 }
 
 // onLocalSession stands on the local socket: a person who may use it owns the machine.
 func (l *life) onLocalSession(s *xmpp.Session, user string) {
-	registry := deviceRegistry(l.cfg.Name.String())
-	disco.Serve(s, registry)
-	s.HandlePing()
+	registry := l.introduce(s)
 	l.forLocal.Mount(s, registry, control.Actor{Local: true, LocalUser: user})
 }
 
-func deviceRegistry(name string) *disco.Registry {
-	return disco.NewRegistry(capsNode, disco.Info{
-		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: name}},
-		Features:   []string{xmpp.NSPing},
+// introduce is what stands on all of them: who the device is, what it knows there, and that it is alive.
+func (l *life) introduce(s *xmpp.Session, features ...string) *disco.Registry {
+	registry := disco.NewRegistry(capsNode, disco.Info{
+		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: l.cfg.Name.String()}},
+		Features:   append(features, xmpp.NSPing),
 	})
+	disco.Serve(s, registry)
+	s.HandlePing()
+	return registry
 }
