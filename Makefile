@@ -8,7 +8,7 @@ TEST_FLAGS  ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test peers check fmt-check cross wasm fuzz docs clean
+.PHONY: help build demo test prove peers check fmt-check cross wasm fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,10 @@ demo: ## a device and its owner in one terminal, no server needed (DEMO_FLAGS=--
 test: ## run every test with the race detector; installs the peers first if they are missing
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	$(GO) test -race $(TEST_FLAGS) ./...
+
+prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines, strangers (about an hour)
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	XTLS_PROVE=1 $(GO) test -race -count=1 -timeout 90m $(TEST_FLAGS) ./...
 
 peers: ## install the programs that the tests talk to (Debian 12, apt; says what it will do)
 	@build/peers.sh
