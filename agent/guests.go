@@ -20,6 +20,7 @@ type guests struct {
 	life     *life
 	requests *roster.Requests
 	work     chan guestWork // for the connection that is up, if there is one
+	asking   *queue         // who may try, and is to be shown the device
 }
 
 // guestWork is something to say to a server, or through it.
@@ -29,7 +30,7 @@ type guestWork func(ctx context.Context, s *xmpp.Session, p roster.Presence) err
 const maxGuestWork = 64
 
 func newGuests(l *life) *guests {
-	g := &guests{life: l, work: make(chan guestWork, maxGuestWork)}
+	g := &guests{life: l, work: make(chan guestWork, maxGuestWork), asking: newQueue()}
 	g.requests = roster.NewRequests(g.mayAsk, g.asked, g.answer)
 	return g
 }
@@ -39,6 +40,7 @@ func (g *guests) serve(ctx context.Context, s *xmpp.Session, p roster.Presence) 
 	for len(g.work) > 0 { // meant for an earlier connection, or said below all the same
 		<-g.work
 	}
+	g.asking.clear()
 	for _, j := range g.life.agent.parting.list() { // before they see the device once more
 		if err := g.part(ctx, s, j); err != nil {
 			return err
@@ -55,6 +57,12 @@ func (g *guests) serve(ctx context.Context, s *xmpp.Session, p roster.Presence) 
 		case say := <-g.work:
 			if err := say(ctx, s, p); err != nil {
 				return err
+			}
+		case <-g.asking.waiting:
+			if bare, ok := g.asking.next(); ok && g.mayBeShown(bare) { // still
+				if err := roster.Announce(ctx, s, bare, p); err != nil {
+					return err
+				}
 			}
 		case <-ctx.Done():
 			return nil
@@ -104,16 +112,21 @@ func (g *guests) windowMayBeOpen() {
 	}
 }
 
-// answer shows the device to somebody who may try now, by PIN or by certificate, and to somebody who has
+// mayBeShown: the device shows itself to somebody who may try now, by PIN or by certificate, and to somebody who has
 // tried too often, so that he is told so.
-func (g *guests) answer(bare jid.JID) {
+func (g *guests) mayBeShown(bare jid.JID) bool {
 	err := g.life.keeper.MayTry(g.peer(bare))
-	if !g.isKnown(bare) && err != nil && !errors.Is(err, pairing.ErrTooMany) {
+	return g.isKnown(bare) || err == nil || errors.Is(err, pairing.ErrTooMany)
+}
+
+// answer shows the device to somebody, in his turn.
+func (g *guests) answer(bare jid.JID) {
+	if !g.mayBeShown(bare) {
 		return
 	}
-	g.do(func(ctx context.Context, s *xmpp.Session, p roster.Presence) error {
-		return roster.Announce(ctx, s, bare, p)
-	})
+	if !g.asking.add(bare) {
+		g.life.log.Warn("too many want to see the device at once", "peer", bare.String())
+	}
 }
 
 // welcome approves an owner's subscription, both ways, and shows the device to him. A server

@@ -57,7 +57,7 @@ func (l *life) serveLANLink(ctx context.Context, link *lan.Link) {
 		addr = tcp.AddrPort().Addr().Unmap()
 	}
 	s := xmpp.NewSession(link, l.log)
-	end, _ := l.onOpenLink(s, trust.LAN, peerOf(trust.LAN, addr))
+	end, _ := l.onOpenLink(s, trust.LAN, peerOf(trust.LAN, addr), link.Proven)
 	var open openLink
 	open.set(s, end)
 	defer open.close()

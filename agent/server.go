@@ -26,7 +26,7 @@ func (l *life) serveServer(ctx context.Context) error {
 		Dial: l.dialServer,
 		Mount: func(s *xmpp.Session) {
 			var end *xtls.Endpoint
-			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr))
+			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr), func() {})
 			link.set(s, end)
 			roster.HandlePushes(s, func(roster.Item) {})
 			l.guests.requests.Mount(s)

@@ -18,17 +18,21 @@ import (
 // capsNode identifies this program in entity capabilities (XEP-0115 §4).
 const capsNode = "urn:xtls-agent:device"
 
-// onOpenLink stands on a link where anybody may write: through a server, or on the LAN.
-func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer) (*xtls.Endpoint, *disco.Registry) {
+// onOpenLink stands on a link where anybody may write: through a server, or on the LAN. proven is called when a peer has proven
+// itself there.
+func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID) pairing.Peer, proven func()) (*xtls.Endpoint, *disco.Registry) {
 	registry := l.introduce(s, xtls.Features()...)
 	pairing.RefusePubkeys(s)
 	end := xtls.New(s, xtls.Config{
 		Certificate: l.memory.identity.Certificate,
 		Trust:       pairing.Trust(l.memory.owners),
 		Gate:        l.keeper.Gate(peerOf),
-		Serve:       func(ctx context.Context, c *xtls.Conn) { l.serveEncrypted(ctx, c, kind) },
-		Rand:        l.env.Rand,
-		Log:         l.log,
+		Serve: func(ctx context.Context, c *xtls.Conn) {
+			proven()
+			l.serveEncrypted(ctx, c, kind)
+		},
+		Rand: l.env.Rand,
+		Log:  l.log,
 	})
 	return end, registry
 }

@@ -46,11 +46,7 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 	if err := p.check(peer, now, &eff); err != nil {
 		return Ticket{}, eff, err
 	}
-	key := peer.key()
-	if p.window.peers[key] == nil {
-		p.window.peers[key] = &tally{}
-	}
-	p.window.peers[key].starts++
+	p.tally(peer).starts++
 	p.lastID++
 	end := now.Add(handshakeLimit)
 	if p.window.end.Before(end) {
@@ -61,9 +57,10 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 }
 
 // Proof says that the first client Finished of an attempt was judged right (ok) or
-// wrong. Either way the PIN is spent: the other handshakes end, and a new PIN is shown
-// in what is left of the window, after a wrong one at once, after a right one if the
-// enrolment fails. Effects.Persist comes before the answer to the peer.
+// wrong. A right one takes the PIN: the other handshakes end, and a new PIN is shown if
+// the enrolment fails. After a wrong one a new PIN is shown at once, in what is left of
+// the window; in a crowded window the PIN stays. Effects.Persist comes before the answer
+// to the peer.
 //
 // An error means that the judgement does not count and the peer must not learn it: it
 // gets the same answer as for a wrong PIN.
@@ -83,9 +80,9 @@ func (p *Policy) Proof(now time.Time, id AttemptID, ok bool) (Effects, error) {
 		p.fire(evProve, NoticeFinishing, a.peer.JID, &eff)
 		return eff, nil
 	}
-	p.window.peers[a.peer.key()].failed++
+	p.tally(a.peer).failed++
 	delete(p.attempts, id)
-	p.afterFailure(now, &eff)
+	p.afterFailure(now, ok, &eff)
 	if !allowed {
 		return eff, ErrMayNotTry
 	}
@@ -110,7 +107,7 @@ func (p *Policy) lateProof(now time.Time, id AttemptID, ok bool, eff *Effects) {
 	switch {
 	case valid:
 		p.window.proofs++
-		p.afterFailure(now, eff)
+		p.afterFailure(now, ok, eff)
 	case p.overdrawn():
 		p.fire(evLock, NoticeLocked, "", eff)
 	}
@@ -127,11 +124,15 @@ func (p *Policy) count(ok bool, eff *Effects) {
 	eff.persist(p.counters)
 }
 
-// afterFailure goes on after a wrong PIN.
-func (p *Policy) afterFailure(now time.Time, eff *Effects) {
+// afterFailure goes on after a wrong PIN, or after a right one (known) that does not count.
+func (p *Policy) afterFailure(now time.Time, known bool, eff *Effects) {
 	switch {
 	case p.overdrawn():
 		p.fire(evLock, NoticeLocked, "", eff)
+	case p.cfg.Mode == ModeDisplay && p.window.crowded && !known && p.window.proofs < maxProofs:
+		// Somebody else may be typing this PIN: whoever guesses must not be able to take
+		// it from him. The guess counts against the peer who made it.
+		p.sayCrowded(eff)
 	case p.cfg.Mode == ModeDisplay || p.window.proofs >= maxProofs:
 		p.reopen(now, evRotate, NoticeWrongPIN, eff)
 	default:
@@ -140,6 +141,14 @@ func (p *Policy) afterFailure(now time.Time, eff *Effects) {
 		p.window.waitUntil = now.Add(firstWait << min(p.window.waits, maxDoublings))
 		p.window.waits++
 		p.fire(evWait, NoticeWait, "", eff)
+	}
+}
+
+// sayCrowded says, once a window, why a wrong PIN changes nothing on the display.
+func (p *Policy) sayCrowded(eff *Effects) {
+	if !p.window.said {
+		p.window.said = true
+		eff.say(p.notice(NoticeCrowded, ""))
 	}
 }
 

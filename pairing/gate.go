@@ -17,7 +17,9 @@ type gate struct {
 	peerOf func(jid.JID) Peer
 }
 
-func (g gate) Admit(peer jid.JID) error { return forPeer(g.keeper.MayTry(g.peerOf(peer))) }
+func (g gate) MayTry(peer jid.JID) error { return forPeer(g.keeper.MayTry(g.peerOf(peer))) }
+
+func (g gate) Admit(peer jid.JID) error { return forPeer(g.keeper.Admit(g.peerOf(peer))) }
 
 func (g gate) Start(peer jid.JID) (xtls.Attempt, error) {
 	a, err := g.keeper.Start(g.peerOf(peer))

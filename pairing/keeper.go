@@ -40,6 +40,7 @@ type Keeper struct {
 	now   func() time.Time
 	log   *slog.Logger
 	wake  chan struct{} // one token: there is something for Run to look at
+	turns chan struct{} // a token for each attempt that computes
 
 	// mu makes an event and its effects one step. It is held while counters are
 	// synced: until they are, nobody may act on the event.
@@ -66,7 +67,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	}
 	k := &Keeper{
 		store: cfg.Store, show: cfg.Show, now: cfg.Now, log: cfg.Log,
-		wake: make(chan struct{}, 1), policy: policy, attempts: map[AttemptID]*Attempt{},
+		wake: make(chan struct{}, 1), turns: make(chan struct{}, maxComputing), policy: policy, attempts: map[AttemptID]*Attempt{},
 	}
 	switch policy.State() {
 	case Locked:
@@ -221,6 +222,11 @@ func (k *Keeper) Removed(bare string) {
 // MayTry reports whether a peer could start a handshake now; see [Policy.MayTry].
 func (k *Keeper) MayTry(peer Peer) error {
 	return k.do(func(now time.Time) (Effects, error) { return k.policy.MayTry(now, peer) })
+}
+
+// Admit says that a peer's offer is about to be accepted; see [Policy.Admit].
+func (k *Keeper) Admit(peer Peer) error {
+	return k.do(func(now time.Time) (Effects, error) { return k.policy.Admit(now, peer) })
 }
 
 // A Status is for `xtls-agent status`. It holds no PIN.

@@ -1,6 +1,9 @@
 package pairing
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // An Attempt is one handshake, and the enrolment after it, that the Keeper gave leave
 // for. Whoever started it calls End, always.
@@ -40,6 +43,20 @@ func (a *Attempt) Password() (string, error) {
 		return "", err
 	}
 	return a.ticket.PIN.Digits(), nil
+}
+
+// Compute runs f, which keeps a processor busy, when it is this attempt's turn: first come, first served, and nobody holds a
+// turn by being slow to answer. Its error is f's, or why there was no turn.
+func (a *Attempt) Compute(ctx context.Context, f func() error) error {
+	select {
+	case a.k.turns <- struct{}{}:
+	case <-a.done:
+		return a.cause
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-a.k.turns }()
+	return f()
 }
 
 // Stall returns how long the handshake may go without progress; the caller ends it then.

@@ -5,23 +5,23 @@ import (
 	"testing"
 )
 
-// Rule: up to 4 handshakes at once, one a peer.
-func TestFourHandshakesAtOnce(t *testing.T) {
+// Rule: up to 128 handshakes at once, one a peer.
+func TestHandshakesAtOnce(t *testing.T) {
 	r := newRig(t, nil)
 	r.must(r.open(press))
 	var ids []AttemptID
-	for i := range 4 {
+	for i := range 128 {
 		ids = append(ids, r.mustStart(r.peer(i)).ID)
 	}
 	if err := r.mayTry(r.peer(0)); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a second handshake of one peer: %v, want ErrTooMany", err)
 	}
 	var limit *LimitError
-	if _, err := r.start(r.peer(4)); !errors.As(err, &limit) || limit.RetryAfter == 0 {
-		t.Errorf("a fifth handshake: %v, want a LimitError that says when to come back", err)
+	if _, err := r.start(r.peer(128)); !errors.As(err, &limit) || limit.RetryAfter == 0 {
+		t.Errorf("one more handshake: %v, want a LimitError that says when to come back", err)
 	}
 	r.end(ids[2])
-	r.mustStart(r.peer(4))
+	r.mustStart(r.peer(128))
 }
 
 // Rule: per peer and window 3 starts, 2 failed proofs. On the LAN the address counts,
@@ -68,11 +68,11 @@ func TestOnlyFailedProofsCountAsFailed(t *testing.T) {
 	}
 }
 
-// Rule: 30 proofs a window from everybody.
-func TestThirtyProofsAWindow(t *testing.T) {
+// Rule: 128 proofs a window from everybody.
+func TestProofsOfAWindow(t *testing.T) {
 	r := newRig(t, nil)
 	r.must(r.open(press))
-	for i := range 30 {
+	for i := range 128 {
 		r.wantState(Open)
 		r.must(r.prove(r.mustStart(r.peer(i)).ID, false))
 	}
@@ -81,14 +81,30 @@ func TestThirtyProofsAWindow(t *testing.T) {
 	r.must(r.open(press)) // nothing is locked that a person must unlock
 }
 
-// The thirtieth proof may be the right one.
-func TestThirtiethProofMayBeRight(t *testing.T) {
+// Rule: a peer has a second proof only while there were fewer than 30: first everybody gets his one.
+func TestSecondProofs(t *testing.T) {
 	r := newRig(t, nil)
 	r.must(r.open(press))
-	for i := range 29 {
+	for i := range 15 {
+		for range 2 {
+			r.must(r.prove(r.mustStart(r.peer(i)).ID, false))
+		}
+	}
+	r.must(r.prove(r.mustStart(r.peer(15)).ID, false))
+	if _, err := r.start(r.peer(15)); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a second proof, after 30: %v, want ErrTooMany", err)
+	}
+	r.mustStart(r.peer(16))
+}
+
+// The last proof may be the right one.
+func TestLastProofMayBeRight(t *testing.T) {
+	r := newRig(t, nil)
+	r.must(r.open(press))
+	for i := range 127 {
 		r.must(r.prove(r.mustStart(r.peer(i)).ID, false))
 	}
-	ticket := r.mustStart(r.peer(29))
+	ticket := r.mustStart(r.peer(127))
 	r.must(r.prove(ticket.ID, true))
 	r.wantState(Enrolling)
 	r.end(ticket.ID)

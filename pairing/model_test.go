@@ -17,7 +17,8 @@ type model struct {
 	live    map[AttemptID]bool
 	tickets map[AttemptID]Ticket
 	peers   map[AttemptID]Peer
-	judged  map[string]bool // PINs that a Finished was judged by, in time or late
+	judged  map[string]bool  // PINs that a Finished was judged by, in time or late, and that are spent
+	asked   map[peerKey]bool // who has been admitted, or has started, in the window
 	opened  time.Time
 	end     time.Time // of the window, set at opening alone
 	starts  map[peerKey]int
@@ -53,7 +54,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	m := &model{
 		rnd: rand.New(rand.NewPCG(seed, 1)), fixed: seed%2 == 1,
 		live: map[AttemptID]bool{}, tickets: map[AttemptID]Ticket{}, peers: map[AttemptID]Peer{}, judged: map[string]bool{},
-		starts: map[peerKey]int{}, failed: map[peerKey]int{},
+		starts: map[peerKey]int{}, failed: map[peerKey]int{}, asked: map[peerKey]bool{},
 	}
 	m.rig = newRig(t, func(c *Config) {
 		if m.fixed {
@@ -137,6 +138,9 @@ func (m *model) opens(by By) {
 	clear(m.starts)
 	clear(m.failed)
 	m.proofs, m.bad = 0, 0
+	if before != Armed && !before.running() {
+		clear(m.asked) // else those who were there stay
+	}
 }
 
 func (m *model) starting() {
@@ -144,21 +148,28 @@ func (m *model) starting() {
 	if m.rnd.IntN(3) == 0 {
 		peer = lan(m.rnd.IntN(5), peer.JID)
 	}
+	if m.rnd.IntN(4) == 0 {
+		if m.admit(peer) == nil {
+			m.asked[peer.key()] = true
+		}
+		return
+	}
 	ticket, err := m.rig.start(peer)
 	if err != nil {
 		return
 	}
+	m.asked[peer.key()] = true
 	if !m.now.Before(m.end) {
 		m.t.Error("a handshake started outside a window")
 	}
 	if m.starts[peer.key()]++; m.starts[peer.key()] > 3 {
 		m.t.Error("a fourth start of a peer in a window")
 	}
-	if m.failed[peer.key()] >= 2 {
-		m.t.Error("a start after two wrong PINs")
+	if m.failed[peer.key()] >= 2 || m.failed[peer.key()] == 1 && m.proofs >= 30 {
+		m.t.Errorf("a start after %d wrong PINs, %d in all", m.failed[peer.key()], m.proofs)
 	}
 	if !m.fixed && m.judged[ticket.PIN.Digits()] {
-		m.t.Error("a PIN that was judged is handed out")
+		m.t.Error("a PIN that is spent is handed out")
 	}
 	if m.fixed && m.bad > 0 && m.now.Before(m.lastBad.Add(time.Second<<(m.bad-1))) {
 		m.t.Error("a start within the wait")
@@ -174,8 +185,11 @@ func (m *model) proving() {
 	right := m.rnd.IntN(4) == 0
 	saves, digits := m.saves, m.tickets[id].PIN.Digits()
 	again := m.judged[digits]
+	crowd := len(m.asked) > 1
 	err := m.prove(id, right)
-	m.judged[digits] = true
+	if right || !crowd {
+		m.judged[digits] = true
+	}
 	if err != nil && !errors.Is(err, ErrMayNotTry) {
 		return // not accepted
 	}
@@ -185,11 +199,11 @@ func (m *model) proving() {
 	if !m.now.Before(m.end) {
 		m.t.Error("a proof was accepted outside the window")
 	}
-	if m.proofs++; m.proofs > 30 {
-		m.t.Error("a 31st proof in a window")
+	if m.proofs++; m.proofs > 128 {
+		m.t.Error("a 129th proof in a window")
 	}
 	if !m.fixed && again {
-		m.t.Error("a PIN was judged twice")
+		m.t.Error("a PIN that is spent was judged")
 	}
 	if !right {
 		m.failed[m.peers[id].key()]++

@@ -25,6 +25,7 @@ const (
 	NoticeLabel                         // a window is open: enter the PIN on the label
 	NoticePress                         // press the button to open the window that was asked for
 	NoticeWrongPIN                      // wrong PIN, here is a new one
+	NoticeCrowded                       // wrong PIN, of one of several who try: this one stays
 	NoticeWait                          // wrong fixed PIN, wait
 	NoticeMayNotTry                     // somebody who may not pair tried
 	NoticeFinishing                     // the PIN was right, certificates are exchanged

@@ -44,12 +44,33 @@ func (p Peer) key() peerKey {
 type tally struct{ starts, failed int }
 
 // MayTry reports whether the peer could start a handshake now: nil, or one of
-// ErrMayNotTry, ErrNoWindow, ErrLocked, ErrTooMany. It is for the answer to a session
-// offer, and counts nothing.
+// ErrMayNotTry, ErrNoWindow, ErrLocked, ErrTooMany. It counts nothing.
 func (p *Policy) MayTry(now time.Time, peer Peer) (Effects, error) {
 	var eff Effects
 	p.advance(now, &eff)
 	return eff, p.check(peer, now, &eff)
+}
+
+// Admit is MayTry for the answer to a session offer: a person may be typing from now on.
+// With the second peer in a window it is crowded.
+func (p *Policy) Admit(now time.Time, peer Peer) (Effects, error) {
+	var eff Effects
+	p.advance(now, &eff)
+	if err := p.check(peer, now, &eff); err != nil {
+		return eff, err
+	}
+	p.tally(peer)
+	return eff, nil
+}
+
+// tally returns what is counted of a peer in the window that is there.
+func (p *Policy) tally(peer Peer) *tally {
+	w, key := &p.window, peer.key()
+	if w.peers[key] == nil {
+		w.peers[key] = &tally{}
+	}
+	w.crowded = len(w.peers) > 1
+	return w.peers[key]
 }
 
 // check is MayTry's decision. Whether the peer may try at all comes first: a stranger
@@ -114,9 +135,13 @@ func (p *Policy) limits(key peerKey) error {
 		running++
 	}
 	t := p.window.peers[key]
+	mayFail := maxPeerFailed
+	if p.window.proofs >= maxSeconds { // everybody first gets his one
+		mayFail = 1
+	}
 	switch {
-	case t != nil && t.failed >= maxPeerFailed:
-		return &LimitError{Limit: fmt.Sprintf("%d wrong PINs from one peer in a window", maxPeerFailed)}
+	case t != nil && t.failed >= mayFail:
+		return &LimitError{Limit: fmt.Sprintf("%d wrong PINs from one peer in a window", t.failed)}
 	case t != nil && t.starts >= maxStarts:
 		return &LimitError{Limit: fmt.Sprintf("%d handshakes from one peer in a window", maxStarts)}
 	case t == nil && len(p.window.peers) >= maxPeers:

@@ -14,12 +14,14 @@ const (
 	minWindow     = 1 * time.Minute
 	maxWindow     = 15 * time.Minute
 
-	maxAtOnce     = 4  // handshakes that run at once, one a peer
-	maxStarts     = 3  // handshakes that a peer may start in a window
-	maxPeerFailed = 2  // proofs that may fail for a peer in a window
-	maxProofs     = 30 // proofs in a window, from everybody
+	maxAtOnce     = 128 // handshakes that run at once, one a peer
+	maxComputing  = 4   // of them, those that compute at once; the others wait for their turn
+	maxStarts     = 3   // handshakes that a peer may start in a window
+	maxPeerFailed = 2   // proofs that may fail for a peer in a window
+	maxSeconds    = 30  // proofs in a window after which a peer's first failure is his last
+	maxProofs     = 128 // proofs in a window, from everybody: a hundred strangers and the owner
 
-	maxPeers = 512 // peers remembered in a window; more may not start
+	maxPeers = 512 // peers remembered in a window; more may not try
 	maxNamed = 8   // peers named on the display in a window
 
 	stallLimit     = 10 * time.Second // for a handshake without progress

@@ -14,6 +14,8 @@ type window struct {
 	end       time.Time
 	pin       PIN       // zero unless Open
 	since     AttemptID // attempts after this one were given pin
+	crowded   bool      // several peers have asked: pin stays whoever guesses wrong
+	said      bool      // that it is crowded
 	proofs    int
 	waits     int
 	waitUntil time.Time
@@ -24,6 +26,19 @@ type window struct {
 // remote reports whether the window stands on the word of an owner over x509 or of the
 // local command.
 func (w *window) remote() bool { return w.grant == ByOwner || w.grant == ByLocal }
+
+// stayers are the peers of this window, with nothing counted, for the one that replaces it: a person who was asked for
+// the PIN in this one may type the next.
+func (w *window) stayers() map[peerKey]*tally {
+	peers := map[peerKey]*tally{}
+	for key := range w.peers {
+		if len(peers) == maxAtOnce {
+			break
+		}
+		peers[key] = &tally{}
+	}
+	return peers
+}
 
 // An Opening asks for a window.
 type Opening struct {
@@ -48,7 +63,7 @@ func (p *Policy) OpenWindow(now time.Time, o Opening) (Effects, error) {
 	if o.By == ByStart && p.state != Closed {
 		return eff, nil
 	}
-	w := window{grant: o.By, end: now.Add(p.cfg.Window), peers: map[peerKey]*tally{}, named: map[string]bool{}}
+	w := window{grant: o.By, end: now.Add(p.cfg.Window), peers: p.window.stayers(), named: map[string]bool{}}
 	switch {
 	case o.By == ByLocal || o.By == ByOwner:
 		w.opener, w.guests = o.Opener, o.Guests

@@ -23,6 +23,8 @@ func words(k NoticeKind) wording {
 		return wording{"Press the button on the device to start pairing.", "press the button"}
 	case NoticeWrongPIN:
 		return wording{"Wrong PIN, here is a new one.", "wrong, a new PIN:"}
+	case NoticeCrowded:
+		return wording{"Wrong PIN. Several are trying, so this one stays.", "wrong, try again:"}
 	case NoticeWait:
 		return wording{"Wrong PIN, please wait a moment.", "wrong PIN, wait"}
 	case NoticeMayNotTry:

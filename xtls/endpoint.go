@@ -18,6 +18,14 @@ import (
 // BlockSize is the size of IBB blocks that is offered (XEP-0261), in bytes.
 const BlockSize = 4096
 
+// Places. A stranger who is waited for has one session and one bytestream; for each there is room for one that
+// just ends and one that just begins. What is left is for owners.
+const (
+	maxStreams       = 2*maxStrangers + 64
+	maxGuestSessions = 3 * maxStrangers
+	maxSessions      = maxGuestSessions + 64
+)
+
 // Config says who this side is and whom it trusts.
 type Config struct {
 	Certificate tls.Certificate // own; its leaf's fingerprint is announced
@@ -52,8 +60,11 @@ func New(s *xmpp.Session, cfg Config) *Endpoint {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Endpoint{cfg: cfg, own: fingerprint(cfg.Certificate), session: s, closing: make(chan struct{})}
-	e.ibb = ibb.NewManager(s, ibb.Config{})
-	jcfg := jingle.Config{Allow: e.mayOffer, Log: cfg.Log, DecideTimeout: totalTimeout}
+	e.ibb = ibb.NewManager(s, ibb.Config{MaxStreams: maxStreams})
+	jcfg := jingle.Config{
+		Allow: e.leave, MaxSessions: maxSessions, MaxGuestSessions: maxGuestSessions,
+		Log: cfg.Log, DecideTimeout: totalTimeout,
+	}
 	if cfg.Serve != nil {
 		jcfg.Incoming = e.incoming
 	}
@@ -93,12 +104,15 @@ func Features() []string {
 	}
 }
 
-// mayOffer: to a peer that may do nothing here, this side does not know Jingle.
-func (e *Endpoint) mayOffer(peer jid.JID) bool {
-	if e.cfg.Trust.Known(peer.Bare()) {
-		return true
+// leave: to a peer that may do nothing here, this side does not know Jingle; who may try a PIN is a guest.
+func (e *Endpoint) leave(peer jid.JID) jingle.Leave {
+	switch {
+	case e.cfg.Trust.Known(peer.Bare()):
+		return jingle.Friend
+	case e.cfg.Gate != nil && !errors.Is(admission(e.cfg.Gate.MayTry(peer)), ErrRefused):
+		return jingle.Guest
 	}
-	return e.cfg.Gate != nil && !errors.Is(admission(e.cfg.Gate.Admit(peer)), ErrRefused)
+	return jingle.Nobody
 }
 
 // admission reduces an error of the gate to what the peer may know.

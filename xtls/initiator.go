@@ -134,7 +134,7 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
-	watched, ctx, stopWatch := watch(ctx, raw)
+	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout)
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
 	if err == nil {

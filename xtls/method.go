@@ -1,6 +1,7 @@
 package xtls
 
 import (
+	"context"
 	"errors"
 
 	"mellium.im/xmpp/jid"
@@ -54,7 +55,9 @@ type Trust interface {
 // returns decide what the peer hears: [ErrNotPairing],
 // [ErrLocked], [ErrTooMany] or [ErrRefused]; any other counts as ErrRefused.
 type Gate interface {
-	// Admit says whether peer may try now. It costs nothing.
+	// MayTry says whether peer may try now. It costs nothing.
+	MayTry(peer jid.JID) error
+	// Admit is MayTry just before the peer's offer is accepted: from then on a person may be typing.
 	Admit(peer jid.JID) error
 	// Start begins an attempt, which counts against the peer.
 	Start(peer jid.JID) (Attempt, error)
@@ -64,6 +67,8 @@ type Gate interface {
 type Attempt interface {
 	// Password returns the PIN's digits.
 	Password() (string, error)
+	// Compute runs f, which keeps a processor busy, when it is this attempt's turn. Its error is f's, or why there was no turn.
+	Compute(ctx context.Context, f func() error) error
 	// Proof is told once, before the peer is answered, whether the peer proved that it knows the
 	// PIN. It returns when that is durable; an error ends the handshake.
 	Proof(ok bool) error

@@ -241,7 +241,7 @@ func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn, heard fun
 	if err != nil {
 		return nil, cause(setup, err)
 	}
-	watched, ctx, stopWatch := watch(ctx, first)
+	watched, ctx, stopWatch := watch(ctx, first, stallTimeout)
 	defer stopWatch()
 	c, err := r.handshake(ctx, watched, raw, heard)
 	if err != nil {

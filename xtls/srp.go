@@ -40,9 +40,10 @@ func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand
 	}()
 	c := tlssrp.Server(conn, &tlssrp.Config{
 		Rand: rand,
-		GetVerifier: func(_ context.Context, hello *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) {
-			return verifierFor(peer, hello.Username, a, rand)
+		GetVerifier: func(ctx context.Context, hello *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) {
+			return verifierFor(ctx, peer, hello.Username, a, rand)
 		},
+		Compute:       a.Compute,
 		ProofReceived: func(_ context.Context, ok bool) error { return a.Proof(ok) },
 	})
 	switch err := c.HandshakeContext(ctx); {
@@ -61,7 +62,7 @@ var errAttemptOver = errors.New("the attempt is over: the PIN was used by somebo
 
 // verifierFor makes the SRP verifier of one attempt. The user name must be the peer's bare
 // JID byte for byte: it is checked before ServerKeyExchange, at no cost to the PIN.
-func verifierFor(peer jid.JID, username string, a Attempt, rand io.Reader) (*tlssrp.Verifier, error) {
+func verifierFor(ctx context.Context, peer jid.JID, username string, a Attempt, rand io.Reader) (v *tlssrp.Verifier, err error) {
 	if username != peer.Bare().String() {
 		return nil, fmt.Errorf("xtls: the SRP user name is not the peer's address")
 	}
@@ -69,5 +70,9 @@ func verifierFor(peer jid.JID, username string, a Attempt, rand io.Reader) (*tls
 	if err != nil {
 		return nil, err
 	}
-	return tlssrp.NewVerifier(tlssrp.Group3072(), rand, username, pin)
+	err = a.Compute(ctx, func() (err error) {
+		v, err = tlssrp.NewVerifier(tlssrp.Group3072(), rand, username, pin)
+		return err
+	})
+	return v, err
 }

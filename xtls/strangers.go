@@ -7,9 +7,9 @@ import (
 	"mellium.im/xmpp/jid"
 )
 
-// maxStrangers is how many peers that have nothing but a PIN to show may be waited for at once. It is
-// well below what Jingle and the bytestreams keep, so that they never take the place of owners.
-const maxStrangers = 16
+// maxStrangers is how many peers that have nothing but a PIN to show may be waited for at once: a hundred strangers
+// and the owner. It is well below what Jingle and the bytestreams keep, so that they never take the place of owners.
+const maxStrangers = 128
 
 // strangers are the responder's sessions in which a person may be typing a PIN, for minutes. A bare JID has one: a newer
 // takes the place of its older one. If there are too many, the one that has been silent for longest ends.

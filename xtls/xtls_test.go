@@ -93,7 +93,8 @@ type window struct {
 
 func openWindow() *window { return &window{over: make(chan struct{})} }
 
-func (w *window) Admit(jid.JID) error { return w.admit }
+func (w *window) MayTry(jid.JID) error { return w.admit }
+func (w *window) Admit(jid.JID) error  { return w.admit }
 
 func (w *window) Start(jid.JID) (xtls.Attempt, error) {
 	w.mu.Lock()
@@ -111,6 +112,8 @@ func (w *window) Password() (string, error) {
 	w.asked++
 	return testPIN, nil
 }
+
+func (w *window) Compute(_ context.Context, f func() error) error { return f() }
 
 func (w *window) Done() <-chan struct{} { return w.over }
 

@@ -112,14 +112,17 @@ func (gullible) Pinned(jid.JID, xtls.Fingerprint) bool { return true }
 // gate lets everybody try, and counts.
 type gate struct{ a *attacker }
 
+func (gate) MayTry(jid.JID) error                  { return nil }
 func (gate) Admit(jid.JID) error                   { return nil }
 func (g gate) Start(jid.JID) (xtls.Attempt, error) { return guessing(g), nil }
 
 type guessing struct{ a *attacker }
 
-func (g guessing) Password() (string, error) { return g.a.guess(), nil }
-func (g guessing) Done() <-chan struct{}     { return nil }
-func (g guessing) End()                      {}
+func (g guessing) Password() (string, error)                     { return g.a.guess(), nil }
+func (guessing) Compute(_ context.Context, f func() error) error { return f() }
+
+func (g guessing) Done() <-chan struct{} { return nil }
+func (g guessing) End()                  {}
 func (g guessing) Proof(ok bool) error {
 	g.a.judged.Add(1)
 	if ok {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"regexp"
 	"runtime"
@@ -245,8 +246,9 @@ func (s *screen) pin(t testing.TB) string {
 
 // proofs is a log handler that counts the PINs that were judged: the line is written under the lock under which it happens.
 type proofs struct {
-	mu       sync.Mutex // guards both
+	mu       sync.Mutex // guards all
 	good, no int
+	of       map[string]int // by bare JID
 }
 
 func (p *proofs) Enabled(context.Context, slog.Level) bool { return true }
@@ -257,20 +259,29 @@ func (p *proofs) Handle(_ context.Context, r slog.Record) error {
 	if r.Message != "pairing: PIN judged" {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != "ok" {
-			return true
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if a.Value.Bool() {
+		switch {
+		case a.Key == "peer" && p.of == nil:
+			p.of = map[string]int{a.Value.String(): 1}
+		case a.Key == "peer":
+			p.of[a.Value.String()]++
+		case a.Key == "ok" && a.Value.Bool():
 			p.good++
-		} else {
+		case a.Key == "ok":
 			p.no++
 		}
-		return false
+		return true
 	})
 	return nil
+}
+
+// byPeer returns how many of each peer's were judged.
+func (p *proofs) byPeer() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.of)
 }
 
 // count returns how many were judged right, and how many wrong.
@@ -308,8 +319,10 @@ func (may model) errors(devices []*device, phones []*phone) (err error) {
 				err = errors.Join(err, fmt.Errorf("%s trusts %s with %s (%s), which nobody paired with it", d.full, r.JID, r.Fingerprint, r.State))
 			}
 		}
-		if spent, shown := d.spentPINs(); spent > shown {
-			err = errors.Join(err, fmt.Errorf("%s judged %d PINs and has shown %d: one was judged twice", d.full, spent, shown))
+		for who, judged := range d.proofs.byPeer() {
+			if shown := d.screen.count(); judged > 2*shown {
+				err = errors.Join(err, fmt.Errorf("%s judged %d PINs of %s and has shown %d: one was judged three times", d.full, judged, who, shown))
+			}
 		}
 	}
 	for _, p := range phones {

@@ -90,9 +90,42 @@ func TestConnectionLimits(t *testing.T) {
 	open("127.0.0.1")
 	refused("127.0.0.1") // two from one host
 	open("127.0.0.2")
-	refused("127.0.0.3") // three in all
 	_ = first.Close()
-	open("127.0.0.1")
+	open("127.0.0.3")
+	refused("127.0.0.4") // three in all, one each
+}
+
+// Who holds many gives way, so that a visitor with some addresses cannot keep others out; but not who has proven himself.
+func TestWhoHoldsManyGivesWay(t *testing.T) {
+	l := testListener(t, Config{MaxConns: 6, MaxPerHost: 3})
+	open := func(host string) (*stream.Stream, *Link) {
+		t.Helper()
+		s, err := testLink(t, l, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, testAccept(t, l)
+	}
+	owner, device := open("127.0.0.1")
+	device.Proven()
+	_, second := open("127.0.0.1")
+	second.Proven()
+	_, third := open("127.0.0.1")
+	third.Proven()
+	greedy := make(chan error, 3)
+	for range 3 {
+		s, _ := open("127.0.0.2")
+		go func() { _, err := s.ReadStanza(); greedy <- err }()
+	}
+	open("127.0.0.3") // in the place of one of 127.0.0.2, although 127.0.0.1 holds as many
+	if err := <-greedy; err == nil {
+		t.Error("the connection that gave way goes on")
+	}
+	open("127.0.0.4")
+	go func() { _ = device.WriteStanza(&xmpp.Stanza{Kind: xmpp.Message, To: testClient, From: testDevice}) }()
+	if _, err := owner.ReadStanza(); err != nil {
+		t.Errorf("the owner's connection: %v", err)
+	}
 }
 
 // A connection that somebody left open and silent gives way to a new one, but only after a while.

@@ -165,7 +165,7 @@ func (l *Listener) open(ctx context.Context, conn *tableConn) {
 		return
 	}
 	select {
-	case l.ready <- &Link{Stream: s, peer: conn.RemoteAddr()}:
+	case l.ready <- &Link{Stream: s, peer: conn.RemoteAddr(), place: conn}:
 	case <-ctx.Done():
 		_ = s.Close()
 	}

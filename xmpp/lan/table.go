@@ -34,11 +34,13 @@ func newTable(maxConns, maxPerHost int) *table {
 // tableConn is a connection that leaves its table when it is closed.
 type tableConn struct {
 	net.Conn
-	table *table
-	heard atomic.Pointer[time.Time] // when the peer last sent something
+	table  *table
+	heard  atomic.Pointer[time.Time] // when the peer last sent something
+	proven atomic.Bool               // it gives way to nobody
 }
 
-// admit enters a connection. If there is no room it closes one that has been quiet for long, if there is one.
+// admit enters a connection. If there is no room it closes one of who holds more than others, or one that has been quiet for
+// long, if there is one.
 func (t *table) admit(conn net.Conn) (*tableConn, error) {
 	c := &tableConn{Conn: conn, table: t}
 	c.hear()
@@ -55,30 +57,61 @@ func (t *table) admit(conn net.Conn) (*tableConn, error) {
 func (t *table) enter(c *tableConn, host netip.Addr) (evicted *tableConn, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var sameHost int
-	var quietest, quietestHere *tableConn
-	for other, h := range t.conns {
-		quietest = quieter(quietest, other)
-		if h == host {
-			sameHost++
-			quietestHere = quieter(quietestHere, other)
-		}
+	holds := make(map[netip.Addr]int)
+	for _, h := range t.conns {
+		holds[h]++
 	}
-	var full error
 	switch {
-	case sameHost >= t.maxPerHost:
-		evicted, full = quietestHere, errHostFull
+	case holds[host] >= t.maxPerHost:
+		evicted, err = t.quiet(func(h netip.Addr) bool { return h == host }), errHostFull
 	case len(t.conns) >= t.max:
-		evicted, full = quietest, errFull
+		evicted, err = t.greedy(holds, holds[host]+1), errFull
+	default:
+		t.conns[c] = host
+		return nil, nil
 	}
-	if full != nil {
-		if t.now().Sub(*evicted.heard.Load()) < quietBeforeEviction {
-			return nil, full
-		}
-		delete(t.conns, evicted)
+	if evicted == nil {
+		return nil, err
 	}
+	delete(t.conns, evicted)
 	t.conns[c] = host
 	return evicted, nil
+}
+
+// greedy returns what gives way for somebody who will hold so many: the quietest connection of who holds most, if that is
+// more. Nobody can keep others out by holding many, from a few addresses. Else it is one that has been quiet for long.
+func (t *table) greedy(holds map[netip.Addr]int, willHold int) *tableConn {
+	var greedy *tableConn
+	for host, n := range holds {
+		if n <= willHold || greedy != nil && n <= holds[t.conns[greedy]] {
+			continue
+		}
+		if c := t.quietest(func(h netip.Addr) bool { return h == host }); c != nil {
+			greedy = c
+		}
+	}
+	if greedy != nil {
+		return greedy
+	}
+	return t.quiet(func(netip.Addr) bool { return true })
+}
+
+// quiet returns the quietest connection of those hosts, if it has been quiet for long.
+func (t *table) quiet(of func(netip.Addr) bool) *tableConn {
+	c := t.quietest(of)
+	if c == nil || t.now().Sub(*c.heard.Load()) < quietBeforeEviction {
+		return nil
+	}
+	return c
+}
+
+func (t *table) quietest(of func(netip.Addr) bool) (c *tableConn) {
+	for other, h := range t.conns {
+		if of(h) && !other.proven.Load() {
+			c = quieter(c, other)
+		}
+	}
+	return c
 }
 
 // quieter returns the one of two connections that was heard of less recently.

@@ -20,12 +20,13 @@ type Config struct {
 	// the goroutine that reads the link and must not block: it hands the session to somebody who
 	// calls Accept or Terminate. Nil means that no peer may start a session.
 	Incoming func(*Session)
-	// Allow says whether peer may start a session at all. To one that may not, this entity looks as if
-	// it did not know Jingle. It must not block. Nil means everybody.
-	Allow func(peer jid.JID) bool
+	// Allow says what leave peer has to start sessions. It must not block. Nil means that everybody is a friend.
+	Allow func(peer jid.JID) Leave
 
-	MaxSessions int // in total; default 64
-	MaxPerPeer  int // with one bare JID; default 8
+	MaxSessions      int // in total; default 64
+	MaxPerPeer       int // with one bare JID; default 8
+	MaxGuestSessions int // of them, with all guests together; default half of MaxSessions
+	MaxPerGuest      int // with one guest's bare JID; default 3
 
 	AckTimeout    time.Duration // for the answer to each request; default 30 s
 	AcceptTimeout time.Duration // from our offer to the peer's decision; default 60 s
@@ -34,9 +35,27 @@ type Config struct {
 	Log *slog.Logger // nil means silence
 }
 
+// Leave is what a peer may do with sessions of its own making.
+type Leave int
+
+const (
+	// Nobody may start none: to it, this entity looks as if it did not know Jingle.
+	Nobody Leave = iota
+	// Guest may start a few, in the places that are set aside for guests.
+	Guest
+	// Friend may start some while there is any place left.
+	Friend
+)
+
 func (c Config) withDefaults() Config {
 	if c.MaxSessions <= 0 {
 		c.MaxSessions = 64
+	}
+	if c.MaxGuestSessions <= 0 {
+		c.MaxGuestSessions = c.MaxSessions / 2
+	}
+	if c.MaxPerGuest <= 0 {
+		c.MaxPerGuest = 3
 	}
 	if c.MaxPerPeer <= 0 {
 		c.MaxPerPeer = 8
@@ -138,18 +157,29 @@ func (m *Manager) add(s *Session) error {
 	if m.closed {
 		return xmpp.ErrClosed
 	}
-	bare, same := s.peer.Bare(), 0
-	for _, other := range m.sessions {
-		if other.peer.Bare().Equal(bare) {
-			same++
-		}
-	}
-	if len(m.sessions) >= m.cfg.MaxSessions || same >= m.cfg.MaxPerPeer {
+	if !m.room(s) {
 		return ErrTooMany
 	}
 	m.sessions[key{s.peer.String(), s.sid}] = s
 	m.wg.Go(s.run)
 	return nil
+}
+
+// room reports whether there is a place for s. The caller holds mu.
+func (m *Manager) room(s *Session) bool {
+	bare, same, guests := s.peer.Bare(), 0, 0
+	for _, other := range m.sessions {
+		if other.peer.Bare().Equal(bare) {
+			same++
+		}
+		if other.guest {
+			guests++
+		}
+	}
+	if s.guest && (same >= m.cfg.MaxPerGuest || guests >= m.cfg.MaxGuestSessions) {
+		return false
+	}
+	return same < m.cfg.MaxPerPeer && len(m.sessions) < m.cfg.MaxSessions
 }
 
 func (m *Manager) forget(s *Session) {

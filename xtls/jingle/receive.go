@@ -19,10 +19,13 @@ var errContent = errors.New("jingle: the peer accepted a content that was not of
 func (m *Manager) handle(_ context.Context, r *xmpp.Request) {
 	el := r.Payload[0]
 	s := m.find(r.From, el.Attr("sid"))
-	if s == nil && !m.allows(r.From) {
-		// Exactly what the XMPP session answers where no handler stands.
-		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ServiceUnavailable})
-		return
+	var leave Leave // of who has no session under this sid
+	if s == nil {
+		if leave = m.leave(r.From); leave == Nobody {
+			// Exactly what the XMPP session answers where no handler stands.
+			r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ServiceUnavailable})
+			return
+		}
 	}
 	j, err := Parse(el)
 	switch {
@@ -31,23 +34,30 @@ func (m *Manager) handle(_ context.Context, r *xmpp.Request) {
 		r.Fail(&xmpp.Error{Type: xmpp.Modify, Condition: xmpp.BadRequest})
 	case s != nil && s.givesWay(j):
 		s.lose(ErrTieBreak)
-		m.offered(r, j)
+		m.offered(r, j, m.leave(r.From))
 	case s != nil && s.ns == j.NS:
 		s.receive(r, j)
 	case s == nil && j.Action == SessionInitiate:
-		m.offered(r, j)
+		m.offered(r, j, leave)
 	default:
 		r.Fail(errUnknownSession(j.NS))
 	}
 }
 
-func (m *Manager) allows(peer jid.JID) bool {
-	return m.cfg.Incoming != nil && (m.cfg.Allow == nil || m.cfg.Allow(peer))
+func (m *Manager) leave(peer jid.JID) Leave {
+	switch {
+	case m.cfg.Incoming == nil:
+		return Nobody
+	case m.cfg.Allow == nil:
+		return Friend
+	}
+	return m.cfg.Allow(peer)
 }
 
 // offered handles a session-initiate for a session that does not exist.
-func (m *Manager) offered(r *xmpp.Request, j *Jingle) {
+func (m *Manager) offered(r *xmpp.Request, j *Jingle, leave Leave) {
 	s := m.newSession(r.From, j.SID, j.NS, false, j.Contents)
+	s.guest = leave == Guest
 	switch {
 	case !wellOffered(j.Contents):
 		r.Fail(&xmpp.Error{Type: xmpp.Modify, Condition: xmpp.BadRequest})
@@ -110,7 +120,7 @@ func (m *Manager) winsOver(peer jid.JID, j *Jingle) bool {
 // givesWay reports whether j is the peer's own offer under the very sid of ours, and overrules
 // it: of equal sids the initiator with the lower JID does (XEP-0166 §7.2.16).
 func (s *Session) givesWay(j *Jingle) bool {
-	return j.Action == SessionInitiate && s.isOffering() && s.m.allows(s.peer) &&
+	return j.Action == SessionInitiate && s.isOffering() && s.m.leave(s.peer) != Nobody &&
 		s.peer.String() < s.local.String()
 }
 

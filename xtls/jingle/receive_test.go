@@ -17,7 +17,14 @@ func TestPeerThatMayNotTry(t *testing.T) {
 	r := linktest.NewRouter()
 	p := joinRaw(t, r, romeoJID)
 	bare := linktest.Serve(t, xmpp.NewSession(r.Connect("stranger@x/y"), nil))
-	b := join(t, r, julietJID, func(c *Config) { c.Allow = func(j jid.JID) bool { return !j.Equal(romeo) } })
+	b := join(t, r, julietJID, func(c *Config) {
+		c.Allow = func(j jid.JID) Leave {
+			if j.Equal(romeo) {
+				return Nobody
+			}
+			return Friend
+		}
+	})
 	client := join(t, r, "client@x/y", func(c *Config) { c.Incoming = nil })
 	for _, el := range []*xmpp.Element{
 		offerOf("1").Element(), of("1", SessionInfo).Element(), of("1", SessionTerminate).Element(),

@@ -26,6 +26,7 @@ type Session struct {
 	sid       string
 	ns        string
 	initiator bool      // this side started it
+	guest     bool      // the peer did, and has a guest's leave
 	offer     []Content // of the session-initiate
 
 	active chan struct{} // closed when the session is accepted

@@ -56,6 +56,9 @@ type Config struct {
 	// a person types; ctx ends when the handshake is cancelled. An error ends the handshake and stands in what Handshake
 	// returns: ErrUnknownUser with unknown_psk_identity (or see FakeSaltKey), any other with access_denied.
 	GetVerifier func(ctx context.Context, hello *ClientHelloInfo) (*Verifier, error)
+	// Compute, if set, runs each of a server's exponentiations, f, and returns its error: a server that strangers can reach bounds
+	// with it how many run side by side. It may block; ctx ends when the handshake is cancelled.
+	Compute func(ctx context.Context, f func() error) error
 	// FakeSaltKey, if set, hides which users exist (RFC 5054 §2.5.1.3): an unknown one gets a salt derived from this key and the
 	// name, always the same, and fails as with a wrong password. Random bytes, as many as one likes, kept over restarts.
 	FakeSaltKey []byte
@@ -96,6 +99,13 @@ func (c *Config) now() time.Time {
 		return c.Time()
 	}
 	return time.Now()
+}
+
+func (c *Config) compute(ctx context.Context, f func() error) error {
+	if c.Compute != nil {
+		return c.Compute(ctx, f)
+	}
+	return f()
 }
 
 func (c *Config) cipherSuites() []uint16 {

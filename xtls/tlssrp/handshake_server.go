@@ -31,10 +31,10 @@ func serverHandshake(ctx context.Context, c *Conn) (ConnectionState, error) {
 	if err := hs.findVerifier(ctx); err != nil {
 		return ConnectionState{}, err
 	}
-	if err := hs.sendHelloFlight(); err != nil {
+	if err := hs.sendHelloFlight(ctx); err != nil {
 		return ConnectionState{}, err
 	}
-	if err := hs.readClientKeyExchange(); err != nil {
+	if err := hs.readClientKeyExchange(ctx); err != nil {
 		return ConnectionState{}, err
 	}
 	if err := hs.readProof(ctx); err != nil {
@@ -134,7 +134,7 @@ func (hs *serverHandshakeState) findVerifier(ctx context.Context) error {
 	return nil
 }
 
-func (hs *serverHandshakeState) sendHelloFlight() error {
+func (hs *serverHandshakeState) sendHelloFlight(ctx context.Context) error {
 	hs.serverRandom = make([]byte, randomLen)
 	if _, err := io.ReadFull(hs.config.rand(), hs.serverRandom); err != nil {
 		return alertf(AlertInternalError, "drawing the server random: %w", err)
@@ -149,7 +149,11 @@ func (hs *serverHandshakeState) sendHelloFlight() error {
 			return err
 		}
 	}
-	raw, err := hs.ka.generateServerKeyExchange(hs.clientRandom, hs.serverRandom)
+	var raw []byte
+	err := hs.config.compute(ctx, func() (err error) {
+		raw, err = hs.ka.generateServerKeyExchange(hs.clientRandom, hs.serverRandom)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -179,12 +183,16 @@ func (hs *serverHandshakeState) sendServerHello() error {
 	return hs.send(hello.marshal())
 }
 
-func (hs *serverHandshakeState) readClientKeyExchange() error {
+func (hs *serverHandshakeState) readClientKeyExchange(ctx context.Context) error {
 	body, err := hs.read(typeClientKeyExchange)
 	if err != nil {
 		return err
 	}
-	premaster, err := hs.ka.processClientKeyExchange(body)
+	var premaster []byte
+	err = hs.config.compute(ctx, func() (err error) {
+		premaster, err = hs.ka.processClientKeyExchange(body)
+		return err
+	})
 	if err != nil {
 		return err
 	}

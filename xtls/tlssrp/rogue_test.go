@@ -48,12 +48,13 @@ func runRogueServer(conn net.Conn, config *Config, instead rogue) error {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	hs := &serverHandshakeState{handshakeState: handshakeState{c: c, transcript: sha256.New()}, config: config}
+	ctx := context.Background()
 	for _, step := range []func() error{
 		hs.readClientHello,
-		func() error { return hs.findVerifier(context.Background()) },
-		hs.sendHelloFlight,
-		hs.readClientKeyExchange,
-		func() error { return hs.readProof(context.Background()) },
+		func() error { return hs.findVerifier(ctx) },
+		func() error { return hs.sendHelloFlight(ctx) },
+		func() error { return hs.readClientKeyExchange(ctx) },
+		func() error { return hs.readProof(ctx) },
 		hs.changeCipherSpec,
 		func() error { return instead(&hs.handshakeState) },
 		func() error { _, err := hs.read(typeFinished); return err }, // waits for the answer

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,16 +32,19 @@ It says READY to systemd (Type=notify) once it can be reached, or is trying to b
 			if err != nil {
 				return err
 			}
-			level := slog.LevelInfo
-			if verbose {
-				level = slog.LevelDebug
-			}
-			log := slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: level}))
-			return run(cmd.Context(), cfg, log)
+			return run(cmd.Context(), cfg, slog.New(logTo(std.Err, verbose)))
 		},
 	}
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log details; never PINs, keys or passwords")
 	return c
+}
+
+// logTo writes everything for somebody who watches, and else no more than a journal should hold.
+func logTo(w io.Writer, verbose bool) slog.Handler {
+	if verbose {
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	return newJournal(slog.NewTextHandler(w, nil), time.Now)
 }
 
 // loadConfig reads the configuration; what is wrong in it is wrong usage.
