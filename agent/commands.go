@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"runtime/metrics"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -20,11 +22,19 @@ func (l *life) Status() control.Status {
 		Uptime: l.env.Now().Sub(l.agent.started),
 		Links:  l.links.list(), Pairing: l.pairingInWords(),
 		Clock: l.env.Now(), ClockSet: clockSet(l.env.Now()),
+		Memory: memoryInUse(), Goroutines: runtime.NumGoroutine(),
 	}
 	for _, o := range l.confirmedOwners() {
 		s.Owners = append(s.Owners, o.JID.String())
 	}
 	return s
+}
+
+// memoryInUse is what the program has from the system and not given back.
+func memoryInUse() uint64 {
+	all := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(all)
+	return all[0].Value.Uint64() - all[1].Value.Uint64()
 }
 
 func (l *life) pairingInWords() string {

@@ -22,6 +22,9 @@ type Status struct {
 	Pairing  string // in words: "closed", "open for 2m10s"
 	Clock    time.Time
 	ClockSet bool // false while it is behind the program's build date
+
+	Memory     uint64 // that the program has from the system, in bytes
+	Goroutines int
 }
 
 // LinkStatus is one way to the device.
@@ -67,6 +70,7 @@ func statusForm(s Status) *form.Form {
 	add("links", "Links", links...)
 	add("pairing", "Pairing", s.Pairing)
 	add("clock", "Clock", clock)
+	add("memory", "Memory", fmt.Sprintf("%.1f MB, %d goroutines", float64(s.Memory)/1e6, s.Goroutines))
 	return f
 }
 

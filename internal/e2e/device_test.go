@@ -30,6 +30,7 @@ type box struct {
 	jid  string   // empty without an account
 	path string   // of the configuration
 	wrap []string // a program that runs it, and its arguments
+	prog string   // another build of xtls-agent, which is not told to be verbose; default agentProgram
 
 	process *exec.Cmd
 	screen  *screen
@@ -116,6 +117,9 @@ func (b *box) start() *box {
 	}
 	defer terminal.Close()
 	line := append(b.wrap, agentProgram, "run", "--verbose", "--config", b.path)
+	if b.prog != "" {
+		line = append(b.wrap, b.prog, "run", "--config", b.path)
+	}
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env, cmd.Dir = environment(b.w, nil), b.dir
 	cmd.Stdout = terminal

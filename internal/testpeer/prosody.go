@@ -71,6 +71,31 @@ func (p *prosody) start(t testing.TB) (*Process, error) {
 	return process, nil
 }
 
+// Crowd makes n accounts with one password, at once: it copies what Prosody has stored for the first, which does not depend
+// on the name. It returns their bare JIDs.
+func (s *XMPPServer) Crowd(t testing.TB, n int) (jids []string, password string) {
+	t.Helper()
+	p, ok := s.backend.(*prosody)
+	if !ok {
+		t.Fatal("testpeer: only a Prosody takes a crowd")
+	}
+	_, password = s.Account(t, "crowd")
+	escaped := strings.NewReplacer(".", "%2e", "-", "%2d").Replace(s.Domain)
+	dir := filepath.Join(p.dir, "data", escaped, "accounts")
+	first, err := os.ReadFile(filepath.Join(dir, "crowd.dat"))
+	if err != nil {
+		t.Fatalf("testpeer: %v", err)
+	}
+	for i := range n {
+		user := fmt.Sprintf("crowd%d", i)
+		if err := os.WriteFile(filepath.Join(dir, user+".dat"), first, 0o640); err != nil {
+			t.Fatalf("testpeer: %v", err)
+		}
+		jids = append(jids, user+"@"+s.Domain)
+	}
+	return jids, password
+}
+
 func (p *prosody) register(t testing.TB, s *XMPPServer, user, password string) {
 	t.Helper()
 	prosodyctl := lookPath(t, "prosodyctl")

@@ -1,0 +1,225 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xtls"
+	"xtls-agent/xtls/jingle/ibb"
+)
+
+// siege is what many strangers do to one device at once, and what came of it.
+type siege struct {
+	device jid.JID // bare
+	id     *trust.Identity
+	rnd    func(n int) int // seeded, for all of them
+
+	mu   sync.Mutex // guards full
+	full jid.JID    // the device's, as soon as it has shown itself to one of them
+
+	guesses, refused, stalls, floods, paired atomic.Int64
+	running                                  sync.WaitGroup
+}
+
+func newSiege(t testing.TB, device string, rnd *mrand.Rand) *siege {
+	t.Helper()
+	id, err := trust.NewIdentity("stranger", time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	return &siege{device: jid.MustParse(device), id: id, rnd: func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return rnd.IntN(n)
+	}}
+}
+
+func (s *siege) String() string {
+	return fmt.Sprintf("%d wrong PINs, %d refusals, %d stalled handshakes, %d floods", s.guesses.Load(), s.refused.Load(), s.stalls.Load(), s.floods.Load())
+}
+
+// stranger is one of them: a link, and our own library on it.
+type stranger struct {
+	*siege
+	session *xmpp.Session
+	end     *xtls.Endpoint
+	shown   bool // it has sent its presence
+}
+
+// manners are what strangers do again and again.
+var manners = []func(*stranger, context.Context){
+	(*stranger).guess, (*stranger).stall, (*stranger).hold, (*stranger).flood,
+}
+
+// join sends a stranger with the manner of that number; it ends with ctx.
+func (s *siege) join(ctx context.Context, link xmpp.Link, manner int) {
+	manner %= len(manners)
+	if manner == 1 {
+		link = &mute{Link: link}
+	}
+	one := &stranger{siege: s, session: xmpp.NewSession(link, nil)}
+	one.session.HandlePresence(one.seen)
+	one.end = xtls.New(one.session, xtls.Config{Certificate: s.id.Certificate, Trust: nobody{}})
+	s.running.Go(func() {
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = one.session.Serve(ctx) })
+		for ctx.Err() == nil {
+			manners[manner](one, ctx)
+			pause(ctx, time.Duration(500+s.rnd(1000))*time.Millisecond)
+		}
+		one.end.Close()
+		_ = one.session.Close()
+		serving.Wait()
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (o *stranger) seen(_ context.Context, r *xmpp.Request) {
+	if r.Type == "" && r.From.Bare().Equal(o.device) && r.From.Resourcepart() != "" {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.full = r.From
+	}
+}
+
+// target returns the device's address, as this stranger knows it; on a direct link that is who stands at its other end.
+func (o *stranger) target() jid.JID {
+	if there := o.session.RemoteAddr(); !there.Equal(jid.JID{}) {
+		return there
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.full
+}
+
+// ask asks to see the device, as an owner's program does.
+func (o *stranger) ask(ctx context.Context) {
+	if !o.session.RemoteAddr().Equal(jid.JID{}) {
+		return
+	}
+	if !o.shown { // servers deliver nothing to who is not there
+		_ = o.session.Send(ctx, &xmpp.Stanza{Kind: xmpp.Presence})
+		o.shown = true
+	}
+	for _, typ := range []string{"subscribe", ""} {
+		_ = o.session.Send(ctx, &xmpp.Stanza{Kind: xmpp.Presence, Type: typ, To: o.device})
+	}
+}
+
+// guess tries a PIN.
+func (o *stranger) guess(ctx context.Context) {
+	o.try(ctx, func(context.Context) (string, error) { return fmt.Sprintf("%08d", o.rnd(1e8)), nil })
+}
+
+// stall begins handshakes and says no more: its link is mute after the first block.
+func (o *stranger) stall(ctx context.Context) {
+	o.stalls.Add(1)
+	o.guess(ctx)
+}
+
+// hold holds a place, as if a person were typing.
+func (o *stranger) hold(ctx context.Context) {
+	o.try(ctx, func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() })
+}
+
+func (o *stranger) try(ctx context.Context, pin func(context.Context) (string, error)) {
+	o.ask(ctx)
+	to := o.target()
+	if to.Equal(jid.JID{}) {
+		return
+	}
+	switch conn, err := o.end.OpenSRP(ctx, to, pin); {
+	case err == nil:
+		o.paired.Add(1)
+		_ = conn.Close()
+	case errors.Is(err, xtls.ErrWrongPIN):
+		o.guesses.Add(1)
+	default:
+		o.refused.Add(1)
+	}
+}
+
+// flood asks for everything that can be asked for, and waits for no answer. It does not fill the line itself: against that a
+// device can do nothing.
+func (o *stranger) flood(ctx context.Context) {
+	o.floods.Add(1)
+	defer pause(ctx, time.Second)
+	for range 1 + o.rnd(2) {
+		o.ask(ctx)
+		to := o.target()
+		if to.Equal(jid.JID{}) {
+			return
+		}
+		for payload, typ := range map[*xmpp.Element]string{
+			xmpp.NewElement(disco.NSInfo, "query"):               xmpp.Get,
+			xmpp.NewElement(pairing.NSPubkeysTmp, "pubkeys"):     xmpp.Get,
+			xmpp.NewElement(ibb.NS, "open").With("sid", "flood"): xmpp.Set,
+			offerOf(rand.Text()):                                 xmpp.Set,
+		} {
+			call, err := o.session.Go(ctx, typ, to, payload)
+			if err != nil {
+				return
+			}
+			call.Cancel()
+		}
+	}
+}
+
+// offerOf is a session-initiate by srp.
+func offerOf(sid string) *xmpp.Element {
+	el, err := xmpp.ParseElement([]byte(fmt.Sprintf(`<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='%s'>
+		<content creator='initiator' name='xmlstream'><description xmlns='urn:xmpp:jingle:apps:xmlstream:0'/>
+		<transport xmlns='urn:xmpp:jingle:transports:ibb:1' block-size='4096' sid='%s'/>
+		<security xmlns='urn:xmpp:jingle:security:xtls:0'><method name='srp'/></security></content></jingle>`, sid, sid)), xmpp.Limits{})
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	return el
+}
+
+// mute is a link that swallows every block but the first of each bytestream.
+type mute struct {
+	xmpp.Link
+	blocks int // written by one goroutine
+}
+
+func (m *mute) WriteStanza(st *xmpp.Stanza) error {
+	for _, el := range st.Payload {
+		switch {
+		case el.Is(ibb.NS, "open"):
+			m.blocks = 0
+		case el.Is(ibb.NS, "data"):
+			if m.blocks++; m.blocks > 1 {
+				return nil
+			}
+		}
+	}
+	return m.Link.WriteStanza(st)
+}
+
+// nobody trusts nobody.
+type nobody struct{}
+
+func (nobody) Known(jid.JID) bool                                 { return false }
+func (nobody) Find(jid.JID, []byte) (p xtls.Fingerprint, ok bool) { return p, false }
+func (nobody) Pinned(jid.JID, xtls.Fingerprint) bool              { return false }
