@@ -74,13 +74,10 @@ func (x *Element) Exp(e []byte) *Element {
 // Format prints nothing of the value: elements are secrets.
 func (x Element) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "modexp.Element(redacted)") }
 
-// copy gives Add, Sub and Mul, which work in place, something to work on.
+// copy gives Add, Sub and Mul, which work in place, something to work on: 0 + x. Reading x.Bytes() again would ask, by a branch,
+// whether a secret is less than the modulus.
 func (x *Element) copy() *bigmod.Nat {
-	nat, err := bigmod.NewNat().SetBytes(x.Bytes(), x.m.m)
-	if err != nil {
-		panic("modexp: internal error: element is not reduced")
-	}
-	return nat
+	return bigmod.NewNat().ExpandFor(x.m.m).Add(x.nat, x.m.m)
 }
 
 // same returns y's number if it is of x's modulus.
