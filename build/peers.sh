@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, an ARM emulator.
+# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, an ARM emulator, valgrind.
 #
 #   build/peers.sh           install what is missing (Debian 12, root or sudo); says first what it will do
 #   build/peers.sh --check   quick: exit 0 if everything is here, else say what is missing and exit 1
@@ -11,7 +11,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`.
 stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libssl-dev openssl python3-zeroconf qemu-user-static strace)
+    libc6-dev libssl-dev openssl python3-zeroconf qemu-user-static strace valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -44,6 +44,7 @@ missing() {
     command -v openssl >/dev/null || echo openssl
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
     command -v strace >/dev/null || echo strace
+    command -v valgrind >/dev/null || echo valgrind
     command -v node >/dev/null || echo nodejs
     [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf
     command -v java >/dev/null && command -v javac >/dev/null || echo default-jdk-headless

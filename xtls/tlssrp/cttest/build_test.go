@@ -1,0 +1,89 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// root is where the module is, seen from this folder.
+const root = "../../.."
+
+// An edit makes another version of a file of the module: one that a test must be able to tell from the real one.
+type edit struct {
+	file     string // from the root
+	old, new string // old must be there; with no old, new is the whole file
+}
+
+// build builds this package's program for a platform, with some files replaced, and returns its path.
+func build(t *testing.T, goarch, tags string, edits ...edit) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "cttest")
+	c := exec.CommandContext(t.Context(), "go", "build", "-tags", tags, "-overlay", overlay(t, dir, edits), "-o", program, ".")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch, "GOARM=6", "GOFLAGS=")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("building for %s with %d edits: %v\n%s", goarch, len(edits), err, out)
+	}
+	return program
+}
+
+// overlay writes the edited files, and the list of them that `go build -overlay` takes.
+func overlay(t *testing.T, dir string, edits []edit) string {
+	t.Helper()
+	replace := make(map[string]string)
+	for _, e := range edits {
+		original, err := filepath.Abs(filepath.Join(root, e.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := e.new
+		if e.old != "" {
+			text = edited(t, cmp.Or(replace[original], original), e)
+		}
+		replace[original] = filepath.Join(dir, strings.ReplaceAll(e.file, "/", "-"))
+		write(t, replace[original], []byte(text))
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	write(t, path, list)
+	return path
+}
+
+func edited(t *testing.T, path string, e edit) string {
+	t.Helper()
+	text := read(t, path)
+	if n := strings.Count(text, e.old); n != 1 {
+		t.Fatalf("%s has %q %d times, not once: this test must follow it", e.file, e.old, n)
+	}
+	return strings.Replace(text, e.old, e.new, 1)
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withMathBig is the version that must be told from ours: package modexp on math/big.
+func withMathBig(t *testing.T) edit {
+	t.Helper()
+	return edit{file: "xtls/tlssrp/internal/modexp/modexp.go", new: read(t, "testdata/mathbig.go")}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
