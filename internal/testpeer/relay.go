@@ -4,13 +4,15 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
-// Relay is a TCP relay on loopback through which a test can take a connection away.
+// Relay is a TCP relay on loopback through which a test can take a connection away, or hold it.
 type Relay struct {
 	Addr string // where it listens
 
 	target   string
+	line     Line
 	listener net.Listener
 	running  sync.WaitGroup
 
@@ -19,16 +21,38 @@ type Relay struct {
 	conns  map[net.Conn]struct{}
 	frozen bool
 	closed bool
+	stall  *stall
+	wires  uint64 // so many there were
+}
+
+// A Direction is one of the two in which a relay carries.
+type Direction int
+
+const (
+	Up   Direction = iota // from who connected
+	Down                  // to who connected
+)
+
+// stall is one that is still to begin.
+type stall struct {
+	before func(Direction, []byte) bool
+	lasts  time.Duration
+	begun  chan struct{}
 }
 
 // NewRelay relays to target until the test ends.
 func NewRelay(t testing.TB, target string) *Relay {
 	t.Helper()
+	return newRelay(t, target, Line{})
+}
+
+func newRelay(t testing.TB, target string, line Line) *Relay {
+	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("testpeer: relay: %v", err)
 	}
-	r := &Relay{Addr: l.Addr().String(), target: target, listener: l, conns: make(map[net.Conn]struct{})}
+	r := &Relay{Addr: l.Addr().String(), target: target, line: line, listener: l, conns: make(map[net.Conn]struct{})}
 	r.thaw = sync.NewCond(&r.mu)
 	r.running.Go(r.accept)
 	t.Cleanup(func() {
@@ -47,6 +71,16 @@ func (r *Relay) Freeze() { r.setFrozen(true) }
 
 // Thaw ends a Freeze. What was held back goes on its way.
 func (r *Relay) Thaw() { r.setFrozen(false) }
+
+// Stall lets the line stand still for a while, as after Freeze, and then go on: from before the first chunk for which
+// before holds. It is asked about each chunk in turn, until it holds once. The channel is closed when the stall begins.
+func (r *Relay) Stall(lasts time.Duration, before func(d Direction, chunk []byte) bool) <-chan struct{} {
+	s := &stall{before, lasts, make(chan struct{})}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stall = s
+	return s.begun
+}
 
 func (r *Relay) setFrozen(frozen bool) {
 	r.mu.Lock()
@@ -79,8 +113,8 @@ func (r *Relay) accept() {
 		if !r.keep(near, far) {
 			return
 		}
-		r.running.Go(func() { r.copy(far, near) })
-		r.running.Go(func() { r.copy(near, far) })
+		r.running.Go(func() { r.copy(Up, far, near) })
+		r.running.Go(func() { r.copy(Down, near, far) })
 	}
 }
 
@@ -96,7 +130,7 @@ func (r *Relay) keep(near, far net.Conn) bool {
 }
 
 // copy carries one direction. Its end is the end of both.
-func (r *Relay) copy(to, from net.Conn) {
+func (r *Relay) copy(d Direction, to, from net.Conn) {
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -104,21 +138,22 @@ func (r *Relay) copy(to, from net.Conn) {
 		_ = from.Close()
 		_ = to.Close()
 	}()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if err != nil || !r.waitThaw() {
-			return
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
-	}
+	r.mu.Lock()
+	wire := r.line.wire(r.wires)
+	r.wires++
+	r.mu.Unlock()
+	wire.carry(to, from, func(chunk []byte) bool { return r.pass(d, chunk) })
 }
 
-func (r *Relay) waitThaw() bool {
+// pass waits while the line stands still. It reports whether it goes on.
+func (r *Relay) pass(d Direction, chunk []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s := r.stall; s != nil && s.before(d, chunk) {
+		r.stall, r.frozen = nil, true
+		close(s.begun)
+		time.AfterFunc(s.lasts, r.Thaw) // of use to nobody, and of no harm, once the relay is closed
+	}
 	for r.frozen && !r.closed {
 		r.thaw.Wait()
 	}
