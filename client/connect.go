@@ -18,7 +18,7 @@ const (
 	lanDialTimeout       = 4 * time.Second
 	lanSearchTimeout     = 3 * time.Second
 	lanSearchWithAccount = 500 * time.Millisecond
-	openTimeout          = 45 * time.Second // of an encrypted session, once there is a link
+	openTimeout          = 2 * time.Minute // of a link and an encrypted session: at 1 kB/s they take 45 s
 )
 
 // way is one way to a device.

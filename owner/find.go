@@ -76,6 +76,9 @@ func notFound(device jid.JID, others bool) error {
 
 // refused says more where a device refuses: behind an address that somebody typed may stand no device at all.
 func (o *Owner) refused(ctx context.Context, full jid.JID, err error) error {
+	if errors.Is(err, jingle.ErrTimeout) {
+		return fmt.Errorf("%s: %w (%w)", full, ErrUnreachable, err)
+	}
 	if !errors.Is(err, xtls.ErrRefused) || o.isDevice(ctx, full) {
 		return err
 	}

@@ -3,7 +3,9 @@ package owner
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"mellium.im/xmpp/jid"
@@ -78,6 +80,9 @@ func (o *Owner) stream(ctx context.Context, conn *xtls.Conn) (xmpp.Link, error) 
 	link, err := stream.Client(ctx, conn, stream.Config{Local: conn.Local.Bare(), Remote: conn.Peer.Bare(), Strict: true})
 	if err != nil {
 		_ = conn.Fail()
+		if errors.Is(err, io.ErrUnexpectedEOF) { // the device went without a reason, at a proof of ours that it has not judged
+			err = fmt.Errorf("%w: %w", ErrPeerEnded, err)
+		}
 		return nil, fmt.Errorf("owner: opening the encrypted stream: %w", err)
 	}
 	return link, nil

@@ -49,6 +49,7 @@ var (
 	ErrWrongPIN       = xtls.ErrWrongPIN
 	ErrNotAuthentic   = xtls.ErrNotAuthentic
 	ErrPeerEnded      = xtls.ErrPeerEnded
+	ErrStalled        = xtls.ErrStalled
 	ErrOutcomeUnknown = adhoc.ErrOutcomeUnknown
 	ErrNotAuthorized  = xmpp.ErrNotAuthorized
 )

@@ -71,7 +71,7 @@ func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready 
 	if err != nil {
 		js.Terminate(failure(err))
 		if end := js.Err(); end != nil && errors.Is(err, errSessionEnded) {
-			err = ended(end, m)
+			err = endedInTLS(end, m, err)
 		}
 		return nil, err
 	}
@@ -81,6 +81,16 @@ func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready 
 
 // errSessionEnded: the Jingle session ended under something; its reason says more.
 var errSessionEnded = errors.New("xtls: the session ended")
+
+// endedInTLS is [ended] for a session that ended during the handshake, which saw err. Who refuses a proof says so in TLS,
+// by an alert; who gives up, on a line that stands still, just goes. A person must not take the one for the other.
+func endedInTLS(end error, m Method, err error) error {
+	told := ended(end, m)
+	if cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); cut && errors.Is(told, ErrNotAuthentic) {
+		return fmt.Errorf("xtls: %w during the handshake", ErrPeerEnded)
+	}
+	return told
+}
 
 // failure is what a peer is told: <security-error/> and nothing more where security is at stake.
 func failure(err error) jingle.Reason {
@@ -120,7 +130,7 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err := js.SendSecurityInfo(live, security(nil, m)); err != nil {
 		return nil, cause(live, err)
 	}
-	opening, cancel := context.WithTimeoutCause(live, totalTimeout, errStalled)
+	opening, cancel := context.WithTimeoutCause(live, totalTimeout, ErrStalled)
 	defer cancel()
 	raw, err := e.ibb.Open(opening, js.Peer(), tr.SID, tr.BlockSize)
 	if err != nil {
@@ -134,7 +144,7 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
-	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout)
+	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, raw.Heard)
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
 	if err == nil {

@@ -35,6 +35,8 @@ var (
 	ErrNotAuthentic = errors.New("the other side could not prove who it is")
 	// ErrPeerEnded: the other side ended the session without saying more.
 	ErrPeerEnded = errors.New("the other side ended the session")
+	// ErrStalled: nothing came or went for too long, or the handshake took too long in all.
+	ErrStalled = errors.New("the line stood still, or was too slow, while the two sides proved themselves to each other")
 )
 
 // Fingerprint is the SHA-256 of a certificate's DER, the only form that is ever pinned.

@@ -137,7 +137,7 @@ const (
 func (r *responding) accept(ctx context.Context) (*Conn, error) {
 	r.transport.BlockSize = min(r.transport.BlockSize, BlockSize)
 	r.js.OnSecurityInfo(r.securityInfo)
-	setup, cancel := context.WithTimeoutCause(ctx, r.setupTimeout(), errStalled)
+	setup, cancel := context.WithTimeoutCause(ctx, r.setupTimeout(), ErrStalled)
 	defer cancel()
 	leave := r.wait()
 	defer leave()
@@ -241,7 +241,7 @@ func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn, heard fun
 	if err != nil {
 		return nil, cause(setup, err)
 	}
-	watched, ctx, stopWatch := watch(ctx, first, stallTimeout)
+	watched, ctx, stopWatch := watch(ctx, first, stallTimeout, raw.Heard)
 	defer stopWatch()
 	c, err := r.handshake(ctx, watched, raw, heard)
 	if err != nil {

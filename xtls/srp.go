@@ -16,13 +16,17 @@ import (
 // as bound (XEP-0250), the password the PIN's digits.
 func srpClient(ctx context.Context, conn net.Conn, local jid.JID, pin string, rand io.Reader) (net.Conn, error) {
 	c := tlssrp.Client(conn, &tlssrp.Config{Rand: rand, Username: local.Bare().String(), Password: pin})
-	if err := c.HandshakeContext(ctx); err != nil {
-		if errors.Is(err, tlssrp.ErrBadPassword) {
-			return nil, fmt.Errorf("xtls: %w", ErrWrongPIN)
-		}
+	var remote *tlssrp.RemoteAlertError
+	switch err := c.HandshakeContext(ctx); {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, tlssrp.ErrBadPassword):
+		return nil, fmt.Errorf("xtls: %w", ErrWrongPIN)
+	case errors.As(err, &remote) && remote.Alert == tlssrp.AlertUserCanceled: // time was up there, or somebody else had the PIN
+		return nil, fmt.Errorf("xtls: %w during the handshake: %w", ErrPeerEnded, err)
+	default:
 		return nil, fmt.Errorf("xtls: srp handshake: %w", err)
 	}
-	return c, nil
 }
 
 // srpServer runs the responder's side of method srp, as one attempt at the PIN.

@@ -2,7 +2,6 @@ package xtls
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -18,23 +17,23 @@ const (
 	initiatorStallTimeout = 30 * time.Second
 )
 
-var errStalled = errors.New("xtls: no progress in the handshake")
-
-// stallConn cancels a handshake when the peer has kept it waiting for stallTimeout, or when it has taken totalTimeout. The time in
+// stallConn cancels a handshake when the peer has kept it waiting for its limit, or when it has taken totalTimeout. The time in
 // which this side computes, or waits for its turn to, is not the peer's.
 type stallConn struct {
 	net.Conn
 	limit   time.Duration
+	heard   func() time.Time
 	stalled func()
 	off     atomic.Bool
 }
 
 // watch returns conn and a context for a handshake on it. stop ends the watching; after it
-// the conn is as it was.
-func watch(ctx context.Context, conn net.Conn, stall time.Duration) (watched *stallConn, hs context.Context, stop func()) {
-	hs, cancel := context.WithTimeoutCause(ctx, totalTimeout, errStalled)
+// the conn is as it was. heard tells when the peer last gave a sign: what was written may take long to reach it, and its
+// acknowledgement is progress.
+func watch(ctx context.Context, conn net.Conn, stall time.Duration, heard func() time.Time) (watched *stallConn, hs context.Context, stop func()) {
+	hs, cancel := context.WithTimeoutCause(ctx, totalTimeout, ErrStalled)
 	hs, cancelCause := context.WithCancelCause(hs)
-	watched = &stallConn{Conn: conn, limit: stall, stalled: func() { cancelCause(errStalled) }}
+	watched = &stallConn{Conn: conn, limit: stall, heard: heard, stalled: func() { cancelCause(ErrStalled) }}
 	return watched, hs, func() {
 		watched.off.Store(true)
 		cancelCause(nil)
@@ -61,6 +60,21 @@ func (c *stallConn) waiting() (over func()) {
 	if c.off.Load() {
 		return func() {}
 	}
-	timer := time.AfterFunc(c.limit, c.stalled)
-	return func() { timer.Stop() }
+	var ended atomic.Bool
+	var timer *time.Timer
+	timer = time.AfterFunc(totalTimeout, func() {
+		silent := time.Since(c.heard())
+		switch {
+		case ended.Load(): // just now
+		case silent < c.limit:
+			timer.Reset(c.limit - silent)
+		default:
+			c.stalled()
+		}
+	})
+	timer.Reset(c.limit) // not before timer is set, which the function reads
+	return func() {
+		ended.Store(true)
+		timer.Stop()
+	}
 }

@@ -42,7 +42,7 @@ type Config struct {
 	Mode   Mode
 
 	ConnectTimeout time.Duration // of one TCP connection; default 15 s
-	StepTimeout    time.Duration // of each step after it: TLS, a stream header, an authentication, binding; default 30 s
+	StepTimeout    time.Duration // of each step after it: TLS, a stream header, an authentication, binding; default 45 s
 	Limits         xmpp.Limits
 
 	Resolver Resolver
@@ -61,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.ConnectTimeout = 15 * time.Second
 	}
 	if c.StepTimeout <= 0 {
-		c.StepTimeout = 30 * time.Second
+		c.StepTimeout = 45 * time.Second
 	}
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver

@@ -55,7 +55,10 @@ func dialOnce(ctx context.Context, cfg Config, c account.Candidate, binding bool
 	n := &negotiation{cfg: cfg, conn: conn, binding: binding}
 	link, err := n.run(ctx, c.Direct)
 	if err != nil {
-		_ = n.conn.Close() // the error that counts is there already
+		_ = n.conn.Close()                                                // the error that counts is there already
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // the server's fault, or the line's, and of nobody behind it
+			err = &xmpp.UnreachableError{Addr: c.Addr, Err: err}
+		}
 		return nil, err
 	}
 	return link, nil

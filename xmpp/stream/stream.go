@@ -13,8 +13,8 @@ import (
 	"xtls-agent/xmpp"
 )
 
-// defaultHeaderTimeout bounds the exchange of headers.
-const defaultHeaderTimeout = 30 * time.Second
+// defaultHeaderTimeout bounds the exchange of headers. A line may stand still for half of it.
+const defaultHeaderTimeout = time.Minute
 
 // Config says between whom a stream is. Zero limits and times mean the defaults.
 type Config struct {
@@ -29,7 +29,7 @@ type Config struct {
 	Strict bool
 
 	Limits        xmpp.Limits
-	HeaderTimeout time.Duration // of the exchange of headers, in all; default 30 s
+	HeaderTimeout time.Duration // of the exchange of headers, in all; default 60 s
 	WriteTimeout  time.Duration // for which a write may stand still; default 30 s
 }
 

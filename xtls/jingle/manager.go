@@ -28,7 +28,7 @@ type Config struct {
 	MaxGuestSessions int // of them, with all guests together; default half of MaxSessions
 	MaxPerGuest      int // with one guest's bare JID; default 3
 
-	AckTimeout    time.Duration // for the answer to each request; default 30 s
+	AckTimeout    time.Duration // for the answer to each request; default 60 s, so that a line may stand still for 30
 	AcceptTimeout time.Duration // from our offer to the peer's decision; default 60 s
 	DecideTimeout time.Duration // from the peer's offer to ours; default 60 s
 
@@ -61,7 +61,7 @@ func (c Config) withDefaults() Config {
 		c.MaxPerPeer = 8
 	}
 	if c.AckTimeout <= 0 {
-		c.AckTimeout = 30 * time.Second
+		c.AckTimeout = time.Minute
 	}
 	if c.AcceptTimeout <= 0 {
 		c.AcceptTimeout = time.Minute

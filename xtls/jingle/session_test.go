@@ -108,7 +108,7 @@ func TestTimeouts(t *testing.T) {
 		want time.Duration
 	}{
 		"nobody decides": {false, 60 * time.Second},
-		"no answer":      {true, 30 * time.Second},
+		"no answer":      {true, 60 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

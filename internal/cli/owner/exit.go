@@ -46,13 +46,15 @@ var verdicts = []struct {
 	{owner.ErrRefused, exitRefused, "the device refused: this client may not pair or talk with it now: ask its owner, or press its button"},
 	{owner.ErrNotAuthentic, exitFailed, "the other side could not prove that it is the device: it was reset, or somebody interferes: nothing was sent"},
 	{owner.ErrUnconfirmed, exitFailed, "the certificates were exchanged, but the first session with them failed: pair again"},
+	{owner.ErrStalled, exitFailed, "the line stood still, or was too slow, while the two sides proved themselves to each other: try again; " +
+		"the PIN that the display shows is good"},
 	{owner.ErrNotPaired, exitNotPaired, ""},
 	{client.ErrUnknownName, exitNotPaired, ""},
 	{client.ErrNoAccount, exitUsage, ""},
 	{owner.ErrNotAuthorized, exitUsage, "the server refused the account or its password: log in again with: xtlsctl login JID"},
 	{owner.ErrUnreachable, exitUnreachable, ""},
 	{owner.ErrNotADevice, exitUnreachable, ""},
-	{owner.ErrPeerEnded, exitFailed, "the device ended the session: try again"},
+	{owner.ErrPeerEnded, exitFailed, "the device ended the session, perhaps since the line was too slow: try again"},
 }
 
 // judge returns what a person reads, in one line, and the exit code.
@@ -82,7 +84,10 @@ func meaning(err error) (string, int) {
 		if !errors.Is(err, v.err) {
 			continue
 		}
-		if v.say != "" {
+		switch {
+		case v.err == owner.ErrUnconfirmed && errors.Is(err, owner.ErrStalled):
+			return "the certificates were exchanged, but in the first session with them the line stood still, or was too slow: pair again", v.code
+		case v.say != "":
 			return v.say, v.code
 		}
 		return err.Error(), v.code

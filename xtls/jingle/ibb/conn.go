@@ -50,6 +50,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards all below
 	changed chan struct{}
+	heard   time.Time // when the peer last sent a block, or acknowledged one
 	readBy  deadline
 	writeBy deadline
 	closing bool // Close was called
@@ -87,6 +88,14 @@ func (c *Conn) halveBlock() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.block /= 2
+}
+
+// Heard returns when the peer last sent a block, or acknowledged one of ours; the zero time before. On a slow line
+// that is the sign that what was written moves.
+func (c *Conn) Heard() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard
 }
 
 // LocalAddr returns the own end.

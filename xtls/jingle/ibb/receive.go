@@ -3,6 +3,7 @@ package ibb
 import (
 	"errors"
 	"io"
+	"time"
 
 	"xtls-agent/xmpp"
 )
@@ -34,6 +35,7 @@ func (c *Conn) receive(r *xmpp.Request) {
 		c.refuse(r, xmpp.ResourceConstraint, errFlood)
 	default:
 		c.nextIn++
+		c.heard = time.Now()
 		c.in.Write(block)
 		c.held = append(c.held, r)
 		c.release()

@@ -29,12 +29,12 @@ type sender struct {
 	*Conn
 	window  *window
 	flights []flight
-	heard   time.Time // when the last acknowledgement came
+	acked   time.Time // when the last acknowledgement came
 }
 
 // send is the goroutine that sends, from when the stream is open until it has ended.
 func (c *Conn) send() {
-	s := &sender{Conn: c, window: newWindow(c.m.cfg.Window), heard: time.Now()}
+	s := &sender{Conn: c, window: newWindow(c.m.cfg.Window), acked: time.Now()}
 	err := s.run()
 	for _, f := range s.flights {
 		f.call.Cancel()
@@ -65,7 +65,7 @@ func (s *sender) run() error {
 				return err
 			}
 			continue
-		case closing && (s.drained() || time.Since(s.heard) >= stallTimeout):
+		case closing && (s.drained() || time.Since(s.acked) >= stallTimeout):
 			s.sendClose()
 			return net.ErrClosed
 		}
@@ -105,7 +105,7 @@ func (s *sender) launch(block []byte) error {
 		return fmt.Errorf("ibb: sending: %w", err)
 	}
 	if len(s.flights) == 0 {
-		s.heard = sent // the peer owes nothing before
+		s.acked = sent // the peer owes nothing before
 	}
 	s.nextOut++ // XEP-0047 §2.2: after 65535 comes 0
 	ahead := len(s.flights) + 1
@@ -125,11 +125,18 @@ func (s *sender) reap() error {
 		if _, err := f.call.Wait(s.ctx); err != nil {
 			return fmt.Errorf("ibb: the peer refused a block: %w", err)
 		}
-		s.heard = time.Now()
-		s.window.ack(s.heard.Sub(f.sent), f.ahead, f.full)
+		s.acked = time.Now()
+		s.hear(s.acked)
+		s.window.ack(s.acked.Sub(f.sent), f.ahead, f.full)
 		s.flights = s.flights[1:]
 	}
 	return nil
+}
+
+func (c *Conn) hear(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = at
 }
 
 // wait returns when there may be something to do.
@@ -142,7 +149,7 @@ func (s *sender) wait(closing bool) error {
 		if closing {
 			limit = min(limit, stallTimeout)
 		}
-		timer := time.NewTimer(time.Until(s.heard.Add(limit)))
+		timer := time.NewTimer(time.Until(s.acked.Add(limit)))
 		defer timer.Stop()
 		late = timer.C
 	}
