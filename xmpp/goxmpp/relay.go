@@ -1,6 +1,7 @@
 package goxmpp
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -127,7 +128,7 @@ func (r *relay) toServer(local *net.TCPConn) {
 		n, err := local.Read(buf)
 		if n > 0 {
 			_ = r.upstream.SetWriteDeadline(time.Now().Add(r.writeTimeout)) // fails only if closed, as the write then does
-			if _, werr := r.upstream.Write(buf[:n]); werr != nil {
+			if _, werr := r.upstream.Write(endingAtStartTLS(buf[:n])); werr != nil {
 				r.kill(fmt.Errorf("goxmpp: sending: %w", werr))
 				return
 			}
@@ -137,6 +138,18 @@ func (r *relay) toServer(local *net.TCPConn) {
 			return
 		}
 	}
+}
+
+// startTLS is how the library asks for TLS, in one write: with a newline behind it.
+const startTLS = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>\n"
+
+// endingAtStartTLS takes that newline away (RFC 6120 §5.3.3): where it comes to the server by itself, as it does on some lines, it
+// is taken for the first byte of TLS.
+func endingAtStartTLS(chunk []byte) []byte {
+	if bytes.HasSuffix(chunk, []byte(startTLS)) {
+		return chunk[:len(chunk)-1]
+	}
+	return chunk
 }
 
 // kill closes every socket, for the reason given; the first reason stays.

@@ -127,6 +127,9 @@ func (s *server) login(raw net.Conn) (*client, error) {
 		if el, err := dec.Next(); err != nil || !el.Is(nsTLS, "starttls") {
 			return nil, errors.Join(err, errors.New("no starttls"))
 		}
+		if dec.Buffered() > 0 { // RFC 6120 §5.3.3: what stands there would be taken for TLS
+			return nil, errors.New("something stands behind <starttls/>")
+		}
 		say(raw, "<proceed xmlns='"+nsTLS+"'/>")
 	}
 	secure := tls.Server(raw, s.tls)
