@@ -63,7 +63,11 @@ func (e *Endpoint) respond(ctx context.Context, js *jingle.Session) (*Conn, erro
 	c, err := r.accept(ctx)
 	if err != nil {
 		js.Terminate(failure(err))
-		return nil, cause(ctx, err)
+		err = cause(ctx, err)
+		if errors.Is(err, errSessionEnded) { // by the peer, or because it vanished
+			err = fmt.Errorf("%w: %w", err, js.Err())
+		}
+		return nil, err
 	}
 	c.Local, c.Peer, c.session = js.Local(), js.Peer(), js
 	return c, nil

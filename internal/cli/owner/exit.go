@@ -87,6 +87,8 @@ func meaning(err error) (string, int) {
 		switch {
 		case v.err == owner.ErrUnconfirmed && errors.Is(err, owner.ErrStalled):
 			return "the certificates were exchanged, but in the first session with them the line stood still, or was too slow: pair again", v.code
+		case v.err == owner.ErrUnconfirmed && errors.Is(err, owner.ErrPeerEnded):
+			return "the certificates were exchanged, but the device ended the first session with them, perhaps since the line was too slow: pair again", v.code
 		case v.say != "":
 			return v.say, v.code
 		}
