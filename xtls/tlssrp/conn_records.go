@@ -44,12 +44,14 @@ func (c *Conn) refuseRenegotiation() error {
 		starts = typeHelloRequest
 	}
 	for {
-		typ, _, ok, err := c.in.nextMessage()
-		if err != nil || !ok {
+		typ, raw, ok, err := c.in.nextMessage()
+		switch {
+		case err != nil || !ok:
 			return err
-		}
-		if typ != starts {
+		case typ != starts:
 			return c.in.fail(alertf(AlertUnexpectedMessage, "%v after the handshake", typ))
+		case typ == typeHelloRequest && len(raw) > messageHeaderLen: // RFC 5246 §7.4.1.1
+			return c.in.fail(alertf(AlertDecodeError, "HelloRequest: %w", errMalformed))
 		}
 		if err := c.in.countUseless(); err != nil {
 			return err
@@ -70,7 +72,7 @@ func (c *Conn) readRecord() (recordType, []byte, error) {
 		if err != nil {
 			return 0, nil, c.in.fail(err)
 		}
-		if len(data) == 0 && typ == recordApplicationData {
+		if len(data) == 0 && typ == recordApplicationData && c.complete.Load() { // in a handshake it is data too early
 			if err := c.in.countUseless(); err != nil {
 				return 0, nil, err
 			}

@@ -311,9 +311,8 @@ func TestFragmentedHandshakeMessages(t *testing.T) {
 func TestUselessRecordsAreBounded(t *testing.T) {
 	server, client := serverOf(serverConfig(testVerifier(t, smallGroup()))), clientOf(smallClientConfig())
 	for name, useless := range map[string]unit{
-		"warnings":               {record: recordAlert, raw: []byte{alertWarning, byte(AlertUnrecognizedName)}},
-		"HelloRequests":          handshakeUnit([]byte{byte(typeHelloRequest), 0, 0, 0}),
-		"empty application data": {record: recordApplicationData, raw: nil},
+		"warnings":      {record: recordAlert, raw: []byte{alertWarning, byte(AlertUnrecognizedName)}},
+		"HelloRequests": handshakeUnit([]byte{byte(typeHelloRequest), 0, 0, 0}),
 	} {
 		few, many := slices.Repeat([]unit{useless}, maxUselessRecords), slices.Repeat([]unit{useless}, maxUselessRecords+1)
 		for want, extra := range map[bool][]unit{true: few, false: many} {

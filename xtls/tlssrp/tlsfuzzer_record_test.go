@@ -312,10 +312,15 @@ func TestFuzzerPadding(t *testing.T) {
 // injectPadded sends application data with so many bytes of padding, the byte of its length among them.
 func injectPadded(t *testing.T, c *Conn, text []byte, padding int) {
 	t.Helper()
+	injectPlain(t, c, append(bytes.Clone(text), bytes.Repeat([]byte{byte(padding - 1)}, padding)...))
+}
+
+// injectPlain sends whole blocks as they are, padding included, with a MAC that holds.
+func injectPlain(t *testing.T, c *Conn, plain []byte) {
+	t.Helper()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	iv := make([]byte, aes.BlockSize)
-	plain := append(bytes.Clone(text), bytes.Repeat([]byte{byte(padding - 1)}, padding)...)
 	cipher.NewCBCEncrypter(c.out.protection.block, iv).CryptBlocks(plain, plain)
 	sealed := append(iv, plain...)
 	sum, err := c.out.protection.sum(recordApplicationData, sealed)
