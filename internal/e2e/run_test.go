@@ -32,7 +32,7 @@ type result struct {
 }
 
 // runLimit is what the longest honest run may take.
-const runLimit = 90 * time.Second
+const runLimit = 4 * time.Minute
 
 func (w *world) run(p program) *result {
 	w.Helper()

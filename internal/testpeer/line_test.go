@@ -111,7 +111,7 @@ func TestLineStalls(t *testing.T) {
 	const lasts = 500 * time.Millisecond
 	relay, conn := echoThrough(t, Line{})
 	ping(t, conn, []byte("before"), 0)
-	begun := relay.Stall(lasts, func(d Direction, chunk []byte) bool {
+	begun, over := relay.Stall(lasts, func(d Direction, chunk []byte) bool {
 		return d == Down && bytes.Contains(chunk, []byte("now"))
 	})
 	ping(t, conn, []byte("not yet"), 0)
@@ -122,5 +122,6 @@ func TestLineStalls(t *testing.T) {
 	}
 	ping(t, conn, []byte("now"), lasts)
 	<-begun
+	<-over
 	ping(t, conn, []byte("now, again"), 0) // once is all
 }

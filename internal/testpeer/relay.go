@@ -38,6 +38,7 @@ type stall struct {
 	before func(Direction, []byte) bool
 	lasts  time.Duration
 	begun  chan struct{}
+	over   chan struct{}
 }
 
 // NewRelay relays to target until the test ends.
@@ -73,13 +74,14 @@ func (r *Relay) Freeze() { r.setFrozen(true) }
 func (r *Relay) Thaw() { r.setFrozen(false) }
 
 // Stall lets the line stand still for a while, as after Freeze, and then go on: from before the first chunk for which
-// before holds. It is asked about each chunk in turn, until it holds once. The channel is closed when the stall begins.
-func (r *Relay) Stall(lasts time.Duration, before func(d Direction, chunk []byte) bool) <-chan struct{} {
-	s := &stall{before, lasts, make(chan struct{})}
+// before holds. It is asked about each chunk in turn, until it holds once. The channels are closed when the stall begins, and
+// when it is over.
+func (r *Relay) Stall(lasts time.Duration, before func(d Direction, chunk []byte) bool) (begun, over <-chan struct{}) {
+	s := &stall{before, lasts, make(chan struct{}), make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stall = s
-	return s.begun
+	return s.begun, s.over
 }
 
 func (r *Relay) setFrozen(frozen bool) {
@@ -152,7 +154,10 @@ func (r *Relay) pass(d Direction, chunk []byte) bool {
 	if s := r.stall; s != nil && s.before(d, chunk) {
 		r.stall, r.frozen = nil, true
 		close(s.begun)
-		time.AfterFunc(s.lasts, r.Thaw) // of use to nobody, and of no harm, once the relay is closed
+		time.AfterFunc(s.lasts, func() { // of use to nobody, and of no harm, once the relay is closed
+			r.Thaw()
+			close(s.over)
+		})
 	}
 	for r.frozen && !r.closed {
 		r.thaw.Wait()
