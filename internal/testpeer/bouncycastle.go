@@ -34,7 +34,7 @@ type BouncyCastleOptions struct {
 	Password string
 	Suite    uint16 // TLS_SRP_SHA_WITH_AES_256_CBC_SHA if zero
 	Bits     int    // of the group of RFC 5054 that a server offers, 3072 if zero; a client accepts all seven
-	N, G     string // instead of Bits a group of the test's own, hexadecimal
+	N, G     string // instead of Bits a group of the test's own, hexadecimal; a client accepts that one alone
 	Cert     *Certificate
 	Others   bool  // offer TLS 1.3, and a suite without SRP, and prefer them
 	NoEMS    bool  // switch off Extended Master Secret

@@ -258,6 +258,15 @@ public final class SrpPeer {
             return order.versions();
         }
 
+        /** Those of RFC 5054, or the test's own. */
+        @Override public TlsSRPConfigVerifier getSRPConfigVerifier() {
+            if (!order.has("N")) {
+                return super.getSRPConfigVerifier();
+            }
+            BigInteger[] own = {order.group().getN(), order.group().getG()};
+            return config -> Arrays.equals(config.getExplicitNG(), own);
+        }
+
         @Override public boolean shouldUseExtendedMasterSecret() {
             return !order.has("noems");
         }
