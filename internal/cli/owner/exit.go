@@ -46,8 +46,8 @@ var verdicts = []struct {
 	{owner.ErrRefused, exitRefused, "the device refused: this client may not pair or talk with it now: ask its owner, or press its button"},
 	{owner.ErrNotAuthentic, exitFailed, "the other side could not prove that it is the device: it was reset, or somebody interferes: nothing was sent"},
 	{owner.ErrUnconfirmed, exitFailed, "the certificates were exchanged, but the first session with them failed: pair again"},
-	{owner.ErrStalled, exitFailed, "the line stood still, or was too slow, while the two sides proved themselves to each other: try again; " +
-		"the PIN that the display shows is good"},
+	{owner.ErrStalled, exitFailed, "the line stood still, or was too slow, while the two sides proved themselves to each other: try again " +
+		"(to pair: with the PIN that the display shows then)"},
 	{owner.ErrNotPaired, exitNotPaired, ""},
 	{client.ErrUnknownName, exitNotPaired, ""},
 	{client.ErrNoAccount, exitUsage, ""},
