@@ -99,29 +99,3 @@ func TestFormatURIRefuses(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseURI(f *testing.F) {
-	for _, s := range []string{
-		"xmpp:box@home.example?xtls-pair;pin=27182818", "XMPP:b%6Fx@[::1]?xtls-pair;pin=27182818",
-		"xmpp:ji%C5%99%C3%AD@x?xtls-pair;pin=00000000", "xmpp:?xtls-pair;pin=", "xmpp:%", "",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		bare, pin, err := ParseURI(s)
-		if err != nil {
-			if bare != "" || !pin.IsZero() {
-				t.Errorf("%q: results beside the error", s)
-			}
-			return
-		}
-		uri, err := FormatURI(bare, pin)
-		if err != nil {
-			t.Fatalf("%q parses to %q, which does not format: %v", s, bare, err)
-		}
-		again, pin2, err := ParseURI(uri)
-		if err != nil || again != bare || !pin2.Equal(pin) {
-			t.Errorf("%q → %q → %q: %v", s, bare, again, err)
-		}
-	})
-}

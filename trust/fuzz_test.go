@@ -1,0 +1,82 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	"xtls-agent/internal/fuzztest"
+)
+
+// FuzzIdentity: a stored identity is read as what was stored, whatever is around it, or not at all; no error and no printing holds anything of
+// the key.
+func FuzzIdentity(f *testing.F) {
+	var texts [2][]byte
+	for i := range texts {
+		id, err := NewIdentity("box", testTime, rand.Reader)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if texts[i], err = id.marshal(); err != nil {
+			f.Fatal(err)
+		}
+	}
+	good := texts[0]
+	certificate, key := pem.Decode(good)
+	_, otherKey := pem.Decode(texts[1])
+	f.Add(good)
+	f.Add(append(bytes.Clone(good), good...))
+	f.Add(append(pem.EncodeToMemory(certificate), otherKey...))
+	f.Add(append(bytes.Clone(key), pem.EncodeToMemory(certificate)...))
+	f.Add(good[:len(good)-30])
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		id, err := parseIdentity(text)
+		if fuzztest.Line(t, err, lines(text)...) {
+			return
+		}
+		again, err := id.marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, err := parseIdentity(again)
+		if err != nil || same.Fingerprint() != id.Fingerprint() {
+			t.Fatalf("%v became %v, %v", id, same, err)
+		}
+		if !id.Certificate.Leaf.Equal(same.Certificate.Leaf) || id.Fingerprint() != FingerprintOf(id.DER()) {
+			t.Fatalf("%v holds another certificate", id)
+		}
+	})
+}
+
+// lines returns what of a text an error must not quote.
+func lines(text []byte) []string {
+	var out []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); len(line) >= 16 {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// FuzzFingerprint: of what a person may paste the hex digits count, as encoding/hex reads them.
+func FuzzFingerprint(f *testing.F) {
+	for _, s := range []string{strings.Repeat("AB:", 31) + "AB", strings.Repeat("0f", 32), strings.Repeat("0f ", 32), strings.Repeat("0", 63), "", ":", strings.Repeat("0g", 32)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ParseFingerprint(text)
+		plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(text, ":", "")), ""))
+		want, bad := hex.DecodeString(plain)
+		if fuzztest.Line(t, err) {
+			return
+		}
+		if bad != nil || !bytes.Equal(got[:], want) || got.String() != plain {
+			t.Fatalf("%q became %v", text, got)
+		}
+	})
+}
