@@ -77,7 +77,7 @@ func (n *news) load() (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &all); err != nil {
+	if err := json.Unmarshal(data, &all); err != nil || all == nil { // of "null" comes no map
 		return make(map[string][]string), nil // not worth a locked device
 	}
 	return all, nil

@@ -33,7 +33,7 @@ func loadPlaces(f *folder) (places, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	p := places{}
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := json.Unmarshal(data, &p); err != nil || p == nil { // of "null" comes no map
 		return places{}, nil // of no great worth, and written anew
 	}
 	return p, nil
