@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"xtls-agent/client"
 	"xtls-agent/internal/cli"
@@ -127,13 +128,14 @@ func typed(err error) (string, int) {
 	return err.Error(), exitFailed
 }
 
-// oneLine keeps what peers wrote from moving the cursor or starting a line.
+// oneLine keeps what peers wrote from moving the cursor, from starting a line, and from turning the rest of the line around: control and format
+// characters go, as they do on a device's display.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
+		switch {
+		case unicode.IsSpace(r):
 			return ' '
-		}
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		case !unicode.IsGraphic(r) || unicode.In(r, unicode.C):
 			return -1
 		}
 		return r
