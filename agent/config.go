@@ -212,7 +212,7 @@ func (c *XMPPConfig) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// maxPassword bounds a password file.
+// maxPassword bounds a password, in bytes.
 const maxPassword = 4096
 
 // Password reads the account's password: the file's first line.
@@ -222,11 +222,14 @@ func (c *XMPPConfig) Password() (string, error) {
 		return "", fmt.Errorf("reading the account's password: %w (see password_file)", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPassword))
+	data, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the account's password: %w", err)
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
+	if len(line) > maxPassword { // part of a password would be another one
+		return "", fmt.Errorf("%s: its first line must be the account's password, and is longer than %d bytes", c.PasswordFile, maxPassword)
+	}
 	if line = strings.TrimSuffix(line, "\r"); line == "" {
 		return "", fmt.Errorf("%s: its first line must be the account's password, and is empty", c.PasswordFile)
 	}
