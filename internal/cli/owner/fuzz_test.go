@@ -1,0 +1,87 @@
+package owner
+
+import (
+	"bufio"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"xtls-agent/internal/fuzztest"
+)
+
+// FuzzParseValues: FIELD=VALUE is cut at the first equals sign; a dash takes stdin, once. No error quotes stdin.
+func FuzzParseValues(f *testing.F) {
+	for _, s := range [][2]string{{"state=on", ""}, {"a=1\na=2\nb==", ""}, {"key=-", "hunter22-hunter22\n"}, {"a=-\nb=-", "x"}, {"=x", ""}, {"state", ""}, {"a=-", strings.Repeat("x", maxStdin+1)}} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, text, stdin string) {
+		args := strings.Split(text, "\n")
+		values, err := parseValues(args, iotest.OneByteReader(strings.NewReader(stdin)))
+		if strings.Contains(text, strings.TrimSpace(stdin)) { // then it is on the command line, for everybody to see
+			stdin = ""
+		}
+		if fuzztest.Line(t, err, strings.TrimSpace(stdin)) {
+			return
+		}
+		var want int
+		for _, arg := range args {
+			name, value, _ := strings.Cut(arg, "=")
+			if value != "-" && !slices.Contains(values[name], value) {
+				t.Fatalf("%q is missing in %v", arg, values)
+			}
+			want++
+		}
+		for _, list := range values {
+			want -= len(list)
+		}
+		if want != 0 {
+			t.Fatalf("%d values are missing", want)
+		}
+	})
+}
+
+// FuzzLine: an answer to a prompt is the line that was typed, whole, and the rest stays for the next prompt.
+func FuzzLine(f *testing.F) {
+	for _, s := range []string{"2718 2818\n", "hunter22\r\nmore", "", "\n", "no end", strings.Repeat("x", maxLine+1)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r := bufio.NewReader(iotest.HalfReader(strings.NewReader(text)))
+		line, err := limitedLine(r)
+		want, rest, found := strings.Cut(text, "\n")
+		if fuzztest.Line(t, err, want) {
+			if errors.Is(err, errInputEnded) != (text == "") || text != "" && len(want) <= maxLine {
+				t.Fatalf("%d bytes: %v", len(want), err)
+			}
+			return
+		}
+		if line != strings.TrimSuffix(want, "\r") {
+			t.Fatalf("read %q of %q", line, text)
+		}
+		next, err := limitedLine(r)
+		if second, _, _ := strings.Cut(rest, "\n"); found && err == nil && next != strings.TrimSuffix(second, "\r") {
+			t.Fatalf("then read %q of %q", next, rest)
+		}
+	})
+}
+
+// FuzzOneLine: whatever a peer wrote comes out as one printable line, and so does every error; shown twice it is the same.
+func FuzzOneLine(f *testing.F) {
+	for _, s := range []string{"the lamp is on", "\x1b[2Ja\r\nb\tc", "\u202eevil\u2028", "\xff\x9b31m", "xtls: xmpp: no", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		shown := oneLine(text)
+		if again := oneLine(shown); again != shown || len(shown) > 3*len(text) {
+			t.Fatalf("%q is shown as %q, then as %q", text, shown, again)
+		}
+		said, _ := judge(t.Context(), &commandError{text[:min(len(text), 500)]})
+		for _, line := range []string{shown[:min(len(shown), 500)], said} {
+			if line = strings.ToValidUTF8(line, ""); line != "" {
+				fuzztest.Line(t, errors.New(line))
+			}
+		}
+	})
+}
