@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
 
 	"xtls-agent/xmpp"
@@ -22,15 +24,22 @@ type readerConn struct {
 
 func (c readerConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-// written keeps what is written, and ends the reading.
+// written keeps what is written; what can be read of it is in, or nothing.
 type written struct {
 	net.Conn
 	bytes.Buffer
+	in io.Reader
 }
 
 func (w *written) Write(p []byte) (int, error) { return w.Buffer.Write(p) }
-func (*written) Read([]byte) (int, error)      { return 0, io.EOF }
 func (*written) Close() error                  { return nil }
+
+func (w *written) Read(p []byte) (int, error) {
+	if w.in == nil {
+		return 0, io.EOF
+	}
+	return w.in.Read(p)
+}
 
 // hellos returns a first record of each method.
 func hellos() map[Method][]byte {
@@ -85,7 +94,35 @@ func FuzzMethodOfHello(f *testing.F) {
 		if (err == nil) != (m == X509 || m == SRP) {
 			t.Fatalf("%q, %v", m, err)
 		}
+		suites, read := suitesByLibrary(msg)
+		if !read {
+			return // crypto/tls refuses it, which TLS itself will do, too
+		}
+		want := X509
+		if slices.Contains(suites, tlssrp.TLS_SRP_SHA_WITH_AES_256_CBC_SHA) || slices.Contains(suites, tlssrp.TLS_SRP_SHA_WITH_AES_128_CBC_SHA) {
+			want = SRP
+		}
+		if err != nil || m != want {
+			t.Fatalf("crypto/tls reads the suites %x, and so %s; got %q, %v", suites, want, m, err)
+		}
 	})
+}
+
+// suitesByLibrary returns the suites that crypto/tls finds in a ClientHello, and whether it reads it at all.
+func suitesByLibrary(msg []byte) (suites []uint16, read bool) {
+	if len(msg) > maxHello {
+		return nil, false
+	}
+	record := append([]byte{22, 3, 1, byte(len(msg) >> 8), byte(len(msg))}, msg...)
+	errSeen := errors.New("seen")
+	server := tls.Server(&written{in: bytes.NewReader(record)}, &tls.Config{
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			suites, read = hello.CipherSuites, true
+			return nil, errSeen
+		},
+	})
+	_ = server.Handshake() // fails in any case: it is over once the hello was seen
+	return suites, read
 }
 
 func FuzzSniff(f *testing.F) {
