@@ -1,0 +1,26 @@
+package display
+
+import (
+	"strings"
+	"testing"
+
+	"xtls-agent/internal/fuzztest"
+)
+
+// FuzzSpec: a spec string is a display of ours with known parameters, or one line says what is wrong with it.
+func FuzzSpec(f *testing.F) {
+	for _, s := range []string{"term:", "none:", "png:/run/pin.png?w=640&h=360", "png:", "png:/x?w=-1", "ssd1306:/dev/i2c-1?addr=0x3c&h=64&rotate=0", "ssd1306:/dev/i2c-1?h=65", "term:/x", "crt:", ":", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := Check(text); err != nil {
+			if len(text) <= 200 { // it may quote the spec, which is the configuration's own
+				fuzztest.Line(t, err)
+			}
+			return
+		}
+		if driver, _, _ := strings.Cut(text, ":"); drivers().Drivers[driver] == nil {
+			t.Fatalf("%q was taken", text)
+		}
+	})
+}
