@@ -175,8 +175,8 @@ func (d *Decoder) token() (xml.Token, error) {
 	case errors.Is(err, io.EOF), d.in.err == io.EOF:
 		return nil, io.ErrUnexpectedEOF
 	case errors.As(err, &syntax):
-		// Its text quotes the input: names only, but a peer's all the same.
-		return nil, fmt.Errorf("%w: %q", ErrNotWellFormed, syntax.Msg)
+		// Its text quotes the input: names only, but a peer's all the same, and as long as he likes.
+		return nil, fmt.Errorf("%w: %.200q", ErrNotWellFormed, syntax.Msg)
 	}
 	return nil, err
 }
@@ -205,7 +205,7 @@ func (d *Decoder) open(t xml.StartElement) (*Element, error) {
 		}
 		for _, seen := range el.Attrs {
 			if seen.Name == name {
-				return nil, fmt.Errorf("%w: attribute %q twice", ErrNotWellFormed, name.Local)
+				return nil, fmt.Errorf("%w: attribute %.40q twice", ErrNotWellFormed, name.Local)
 			}
 		}
 		el.Attrs = append(el.Attrs, xml.Attr{Name: name, Value: a.Value})
@@ -216,7 +216,7 @@ func (d *Decoder) open(t xml.StartElement) (*Element, error) {
 func (d *Decoder) close(t xml.EndElement) error {
 	last := len(d.scopes) - 1
 	if last < 0 || d.scopes[last].raw != t.Name {
-		return fmt.Errorf("%w: end tag %q does not match", ErrNotWellFormed, t.Name.Local)
+		return fmt.Errorf("%w: end tag %.40q does not match", ErrNotWellFormed, t.Name.Local)
 	}
 	d.scopes = d.scopes[:last]
 	return nil
@@ -270,7 +270,7 @@ func (d *Decoder) resolve(raw xml.Name, isElement bool) (xml.Name, error) {
 	if raw.Space == "" {
 		return raw, nil
 	}
-	return xml.Name{}, fmt.Errorf("%w: prefix %q is not declared", ErrNotWellFormed, raw.Space)
+	return xml.Name{}, fmt.Errorf("%w: prefix %.40q is not declared", ErrNotWellFormed, raw.Space)
 }
 
 // meter hands out at most left bytes, then fails with ErrTooBig. It remembers its error.

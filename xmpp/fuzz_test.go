@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -121,16 +122,20 @@ func FuzzDecoder(f *testing.F) {
 
 // FuzzParseStanza: what is taken for a stanza is written as one, and read as the same; its addresses are those that mellium reads.
 func FuzzParseStanza(f *testing.F) {
+	long := strings.Repeat("x", 10_000) // what it is in must not be said at length
 	for _, s := range []string{
 		`<iq xmlns='jabber:client' type='get' id='1' from='romeo@montague.lit/orchard' to='juliet@capulet.lit/balcony'><ping xmlns='urn:xmpp:ping'/></iq>`,
 		`<iq xmlns='jabber:client' type='error' id='1'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>no</text><a xmlns='b'/></error></iq>`,
 		`<message xmlns='jabber:server' from='@'/>`, `<presence xmlns='jabber:client'/>`, `<iq xmlns='jabber:client' type='none' id='x'/>`, `<message xmlns='a' type='error'/>`,
+		"<iq xmlns='jabber:client' type='" + long + "' id='1'/>", "<" + long + " xmlns='jabber:client'/>", "<" + long + "/>", "<a xmlns='" + long + "'/>",
+		"<a></" + long + ">", "<" + strings.Repeat(":", 10_000), "<a " + long + "='' " + long + "=''/>", "<" + long + ":a/>",
+		"<message xmlns='jabber:client' type='error'><error><" + long + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		el, err := ParseElement(data, Limits{Bytes: 4096})
-		if err != nil {
+		el, err := ParseElement(data, Limits{Bytes: 1 << 16})
+		if fuzztest.Line(t, err) {
 			return
 		}
 		st, err := ParseStanza(el)

@@ -35,17 +35,17 @@ type Stanza struct {
 // jabber:server; payload that uses the former keeps it.
 func ParseStanza(el *Element) (*Stanza, error) {
 	if el.Name.Space != NSClient && el.Name.Space != NSServer {
-		return nil, fmt.Errorf("xmpp: <%s/> in namespace %q is no stanza", el.Name.Local, el.Name.Space)
+		return nil, fmt.Errorf("xmpp: <%.40s/> in namespace %.80q is no stanza", el.Name.Local, el.Name.Space)
 	}
 	s := &Stanza{Kind: el.Name.Local, Type: el.Attr("type"), ID: el.Attr("id"), Payload: el.Children()}
 	switch s.Kind {
 	case IQ:
 		if s.ID == "" || s.Type != Get && s.Type != Set && s.Type != Result && s.Type != Fail {
-			return nil, fmt.Errorf("xmpp: iq without id or with type %q", s.Type)
+			return nil, fmt.Errorf("xmpp: iq without id or with type %.20q", s.Type)
 		}
 	case Message, Presence:
 	default:
-		return nil, fmt.Errorf("xmpp: <%s/> is no stanza", s.Kind)
+		return nil, fmt.Errorf("xmpp: <%.40s/> is no stanza", s.Kind)
 	}
 	var err error
 	if s.From, err = parseAddress(el, "from"); err != nil {
@@ -144,12 +144,12 @@ const (
 	UnexpectedRequest     = "unexpected-request"
 )
 
-// Error says the condition and the text, which is a peer's and so is quoted.
+// Error says the condition and the text, which are a peer's: the text is quoted, and neither is said at length.
 func (e *Error) Error() string {
 	if e.Text == "" {
-		return "xmpp: " + e.Condition
+		return fmt.Sprintf("xmpp: %.60s", e.Condition)
 	}
-	return fmt.Sprintf("xmpp: %s: %.200q", e.Condition, e.Text)
+	return fmt.Sprintf("xmpp: %.60s: %.200q", e.Condition, e.Text)
 }
 
 // Element returns the <error/> child of a stanza.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxLine bounds an error in bytes: what a peer wrote may be quoted in it, but not at length.
-const maxLine = 1024
+const maxLine = 4096
 
 // Line holds an error to what a person and a log may expect of it: one line of printable text that is not too long and
 // has none of the secrets in it (DESIGN §5 and §6). A nil error is no failure; it returns whether there is one.

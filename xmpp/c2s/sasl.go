@@ -35,9 +35,9 @@ type AuthError struct {
 }
 
 func (e *AuthError) Error() string {
-	msg := "authentication failed: " + e.Condition
+	msg := fmt.Sprintf("authentication failed: %.60s", e.Condition)
 	if errors.Is(e, xmpp.ErrNotAuthorized) {
-		msg = fmt.Sprintf("%v (%s)", xmpp.ErrNotAuthorized, e.Condition)
+		msg = fmt.Sprintf("%v (%.60s)", xmpp.ErrNotAuthorized, e.Condition)
 	}
 	if e.Text != "" {
 		msg = fmt.Sprintf("%s: %.200q", msg, e.Text)

@@ -117,7 +117,7 @@ func ending(err, cause error) error {
 	case cause != nil:
 		return vanished(cause)
 	case errors.As(err, &syntax) && syntax.Msg != "unexpected EOF":
-		return fmt.Errorf("goxmpp: reading: %w: %q", xmpp.ErrNotWellFormed, syntax.Msg)
+		return fmt.Errorf("goxmpp: reading: %w: %.200q", xmpp.ErrNotWellFormed, syntax.Msg)
 	}
 	return vanished(err)
 }

@@ -43,7 +43,7 @@ func reencoded(text []byte, limits xmpp.Limits) (*xmpp.Element, error) {
 	whole := fmt.Appendf(nil, "<%s>%s</%s>", tag, content, name)
 	el, err := xmpp.ParseElement(whole, limits)
 	if err != nil {
-		return nil, fmt.Errorf("goxmpp: payload <%s/>: %w", start.Name.Local, err)
+		return nil, fmt.Errorf("goxmpp: payload <%.40s/>: %w", start.Name.Local, err)
 	}
 	return el, nil
 }

@@ -38,12 +38,13 @@ type Error struct {
 	Err       error  // what led to a sent one; may be nil
 }
 
-// Error quotes the text, since it is the peer's.
+// Error quotes the text, since it is the peer's, and says neither it nor the condition at length.
 func (e *Error) Error() string {
-	what := "the peer ended the stream: " + e.Condition
+	what := "the peer ended the stream"
 	if e.Sent {
-		what = "stream ended here: " + e.Condition
+		what = "stream ended here"
 	}
+	what = fmt.Sprintf("%s: %.60s", what, e.Condition)
 	if e.Text != "" {
 		what = fmt.Sprintf("%s: %.*q", what, conditionTextMaxLength, e.Text)
 	}
