@@ -80,3 +80,41 @@ func FuzzFingerprint(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoad: what is stored is loaded, or refused and left as it is: nothing that cannot be read is taken for nothing, or replaced.
+func FuzzLoad(f *testing.F) {
+	id, err := NewIdentity("box", testTime, rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	identity, err := id.marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(identity, []byte(`{"version":1,"set":"owners","peers":[]}`))
+	f.Add(identity[:40], []byte(`{"version":1,"set":"devices","peers":[]}`))
+	f.Add([]byte{}, []byte{})
+	f.Add([]byte("null"), []byte("null"))
+	f.Fuzz(func(t *testing.T, identity, owners []byte) {
+		store := NewMemStore()
+		files := map[string][]byte{IdentityFile: identity, "owners": owners}
+		for name, data := range files {
+			if err := store.Write(name, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, err := LoadIdentity(store, "box", testTime, rand.Reader)
+		if fuzztest.Line(t, err, lines(identity)...) == (id != nil) {
+			t.Fatalf("%v, %v", id, err)
+		}
+		peers, err := LoadPeers(store, "owners", Owners)
+		if (err != nil) == (peers != nil) {
+			t.Fatalf("%v, %v", peers, err)
+		}
+		for name, data := range files {
+			if kept, err := store.Read(name); err != nil || !bytes.Equal(kept, data) {
+				t.Fatalf("%s was %q and is %q", name, data, kept)
+			}
+		}
+	})
+}

@@ -9,6 +9,9 @@ import (
 	"testing/iotest"
 
 	"xtls-agent/internal/fuzztest"
+	"xtls-agent/owner"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/form"
 )
 
 // FuzzParseValues: FIELD=VALUE is cut at the first equals sign; a dash takes stdin, once. No error quotes stdin.
@@ -81,6 +84,29 @@ func FuzzOneLine(f *testing.F) {
 		for _, line := range []string{shown[:min(len(shown), 500)], said} {
 			if line = strings.ToValidUTF8(line, ""); line != "" {
 				fuzztest.Line(t, errors.New(line))
+			}
+		}
+	})
+}
+
+// FuzzUsage: whatever form a device sends, values that do not fit it are refused in one line, which names what would.
+func FuzzUsage(f *testing.F) {
+	f.Add("<x xmlns='jabber:x:data' type='form'><field var='state' type='list-single'><required/><option><value>on</value></option></field></x>", "state", "up")
+	f.Add("<x xmlns='jabber:x:data' type='form'><field var='a&#10;b' type='boolean'/><field var='n' type='hidden'/></x>", "n", "1")
+	f.Add("<x xmlns='jabber:x:data' type='form'/>", "x", "")
+	f.Fuzz(func(t *testing.T, text, name, value string) {
+		el, err := xmpp.ParseElement([]byte(text), xmpp.Limits{})
+		if err != nil {
+			return
+		}
+		asked, err := form.Parse(el)
+		if err != nil {
+			return
+		}
+		if err := checkValues("lamp", asked, owner.Values{name: {value}}); err != nil {
+			said, code := judge(t.Context(), err)
+			if strings.ContainsAny(said, "\r\n\x1b\u202e\u2028") || code != exitUsage {
+				t.Fatalf("exit %d: %q", code, said)
 			}
 		}
 	})
