@@ -3,12 +3,13 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
+FUZZ        ?=
 DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test prove peers check fmt-check cross wasm fuzz docs clean
+.PHONY: help build demo test prove peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,13 +55,11 @@ cross: ## build both programs for each platform, into bin/OS-ARCH/
 wasm:
 	GOOS=js GOARCH=wasm $(GO) build ./owner/...
 
-fuzz: ## run each fuzz target for FUZZTIME (10s)
-	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -rn1 dirname | sort -u | while read -r dir; do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
-			echo "$$dir $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
-		done; \
-	done
+fuzz: ## run each fuzz target for FUZZTIME (10s), or one: FUZZ=FuzzParsePIN; FUZZWORKERS at once
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" FUZZ="$(FUZZ)" build/fuzz.sh
+
+corpus: ## keep some of the inputs that fuzzing collected, in testdata/fuzz
+	@GO="$(GO)" FUZZ="$(FUZZ)" build/fuzz.sh corpus
 
 docs: ## draw docs/demo.svg anew, from what the demo prints
 	@$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
