@@ -109,7 +109,7 @@ func positioned(err error) error {
 	if errors.As(err, &strict) && len(strict.Errors) > 0 {
 		first := &strict.Errors[0]
 		row, _ := first.Position()
-		return fmt.Errorf("line %d: unknown key %q", row, strings.Join(first.Key(), "."))
+		return fmt.Errorf("line %d: unknown key %.100q", row, strings.Join(first.Key(), "."))
 	}
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {

@@ -62,10 +62,10 @@ func (j JID) IsZero() bool { return j.Equal(jid.JID{}) }
 func (j *JID) UnmarshalText(text []byte) error {
 	parsed, err := jid.Parse(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no JID: %w", text, err)
+		return fmt.Errorf("%.100q is no JID: %w", text, err)
 	}
 	if parsed.Localpart() == "" || parsed.Resourcepart() != "" {
-		return fmt.Errorf("%q is no account: it must look like box@example.org", text)
+		return fmt.Errorf("%.100q is no account: it must look like box@example.org", text)
 	}
 	j.JID = parsed
 	return nil
@@ -78,7 +78,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil || v <= 0 {
-		return fmt.Errorf("%q is no time span: it must look like 3m or 10s", text)
+		return fmt.Errorf("%.100q is no time span: it must look like 3m or 10s", text)
 	}
 	*d = Duration(v)
 	return nil
@@ -112,7 +112,7 @@ func oneOf[T ~string](value T, known ...T) error {
 	if slices.Contains(known, value) {
 		return nil
 	}
-	return fmt.Errorf("%q is unknown: it must be one of %q", value, known)
+	return fmt.Errorf("%.100q is unknown: it must be one of %q", value, known)
 }
 
 // DisplaySpec names a display; see package hw/display.
