@@ -3,11 +3,13 @@ package stream_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"xtls-agent/internal/fuzztest"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/stream"
 )
@@ -39,7 +41,7 @@ func FuzzHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := stream.NewFramer(&bytesConn{in: bytes.NewReader(data)}, fuzzLimits, 0).ReadHeader()
-		if err != nil {
+		if fuzztest.Line(t, err) {
 			return
 		}
 		written := &bytesConn{}
@@ -81,6 +83,9 @@ func FuzzStanzas(f *testing.F) {
 		for {
 			st, err := s.ReadStanza()
 			if err != nil {
+				if err != io.EOF {
+					fuzztest.Line(t, err)
+				}
 				if _, again := s.ReadStanza(); !errors.Is(again, err) && again.Error() != err.Error() {
 					t.Errorf("first %v, then %v", err, again)
 				}
