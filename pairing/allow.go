@@ -42,13 +42,13 @@ func parseAllow(list []string, patterns bool) (Allow, error) {
 		case entry == anyone:
 			a.anyone = true
 		case isPattern && !patterns:
-			return Allow{}, fmt.Errorf("pairing: allow list: %q: name each JID, or %q", entry, anyone)
+			return Allow{}, fmt.Errorf("pairing: allow list: %.100q: name each JID, or %q", entry, anyone)
 		case isPattern && (checkBare(domain) != nil || strings.Contains(domain, "@")):
-			return Allow{}, fmt.Errorf("pairing: allow list: %q: a domain must follow %s", entry, wildcard)
+			return Allow{}, fmt.Errorf("pairing: allow list: %.100q: a domain must follow %s", entry, wildcard)
 		case isPattern:
 			a.domains[domain] = true
 		case checkBare(entry) != nil || strings.Contains(entry, "*"): // a JID may hold a *, but here it is a slip
-			return Allow{}, fmt.Errorf("pairing: allow list: %q is no bare JID in lower case, nor %q", entry, anyone)
+			return Allow{}, fmt.Errorf("pairing: allow list: %.100q is no bare JID in lower case, nor %q", entry, anyone)
 		default:
 			a.jids[entry] = true
 		}
