@@ -14,6 +14,7 @@ import (
 	"xtls-agent/control"
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
+	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 )
@@ -94,8 +95,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer panel.close()
-	for {
+	for ctx.Err() == nil {
 		l, err := newLife(a, panel)
+		if errors.Is(err, trust.ErrNotStored) {
+			a.awaitRoom(ctx, panel, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -110,6 +115,23 @@ func (a *Agent) Run(ctx context.Context) error {
 		default:
 			return fmt.Errorf("agent: %w", err)
 		}
+	}
+	return nil
+}
+
+// storeRetry is how often a device that cannot store what it needs to begin looks whether there is room.
+const storeRetry = 5 * time.Second
+
+// awaitRoom says why the device cannot begin, and waits a little: nobody can pair with a device that forgets him.
+func (a *Agent) awaitRoom(ctx context.Context, p *panel, why error) {
+	a.env.Log.Error("the device cannot begin: it has no room to store what it learns, and looks again from time to time", "err", why)
+	if err := p.show(display.Screen{Lines: []string{pairing.Notice{Kind: pairing.NoticeStorage}.Text()}}); err != nil {
+		a.env.Log.Warn("no display works", "err", err)
+	}
+	a.env.Ready() // it is trying to be reached
+	select {
+	case <-time.After(storeRetry):
+	case <-ctx.Done():
 	}
 }
 

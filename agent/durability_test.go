@@ -26,10 +26,10 @@ func (s *slowDisk) Write(name string, data []byte) error {
 	return s.Store.Write(name, data)
 }
 
-// The writes of the owners while somebody pairs.
+// The writes of the owners while somebody pairs with a new device: before, it stored that there is nobody.
 const (
-	writeProvisional = 1
-	writeConfirmed   = 2
+	writeProvisional = 2
+	writeConfirmed   = 3
 )
 
 // DESIGN §3, Enrolment 3: the device syncs that an owner is confirmed before it answers anything on his session.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -53,7 +54,16 @@ func (l *life) admit(a *pairing.Attempt, r trust.Record) error {
 		return err
 	}
 	r.Created, r.AddedBy = l.env.Now(), l.admitter(a)
-	return l.memory.owners.AddProvisional(r)
+	return l.stored(l.memory.owners.AddProvisional(r))
+}
+
+// stored says on the displays if err is that somebody could not be stored. It returns err, which may be nil.
+func (l *life) stored(err error) error {
+	if errors.Is(err, trust.ErrNotStored) {
+		l.log.Error("somebody could not be stored: no pairing until there is room", "err", err)
+		l.keeper.StorageFailed()
+	}
+	return err
 }
 
 // admitter returns the owner in whose window an attempt runs, or nobody: somebody at the box.
@@ -66,7 +76,7 @@ func (l *life) admitter(a *pairing.Attempt) trust.Key {
 // serveOwner serves an owner. The record is confirmed, durably, before anything is answered.
 func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kind trust.Link) error {
 	owner, first, err := l.memory.owners.Confirm(c.Peer.Bare(), trust.Fingerprint(c.Pin), kind)
-	if err != nil {
+	if l.stored(err) != nil {
 		_ = link.Close()
 		return err
 	}

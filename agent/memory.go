@@ -27,28 +27,34 @@ const (
 // a device without owners.
 type memory struct {
 	store    *lease
+	keeping  trust.Keeping
 	identity *trust.Identity
 	owners   *trust.Peers
 	damaged  error    // nil: all of it could be read
 	broken   []string // the names of what could not
 }
 
-// remember reads what the device has learnt, and makes what a new device needs.
+// remember reads what the device has learnt, and makes what a new device needs. It is a [trust.ErrNotStored] if that
+// cannot be stored.
 func remember(kept trust.Store, name string, env Env) (*memory, error) {
 	store := &lease{Store: kept}
-	m := &memory{store: store}
+	m := &memory{store: store, keeping: trust.Keeping{
+		Store: store, File: ownersFile, Of: trust.Owners, Name: name, Now: env.Now(), Rand: env.Rand,
+	}}
+	known := trust.Recall(m.keeping)
+	if errors.Is(known.IdentityErr, trust.ErrNotStored) {
+		return nil, known.IdentityErr
+	}
 	var err error
-	if m.owners, err = trust.LoadPeers(store, ownersFile, trust.Owners); err != nil {
-		m.damage(env.Log, ownersFile, err)
-		m.owners, err = trust.LoadPeers(trust.NewMemStore(), ownersFile, trust.Owners)
-		if err != nil {
+	if m.owners = known.Peers; known.PeersErr != nil {
+		m.damage(env.Log, ownersFile, known.PeersErr)
+		if m.owners, err = trust.LoadPeers(trust.NewMemStore(), ownersFile, trust.Owners); err != nil {
 			return nil, err
 		}
 	}
-	if m.identity, err = trust.LoadIdentity(store, name, env.Now(), env.Rand); err != nil {
-		m.damage(env.Log, trust.IdentityFile, err)
-		m.identity, err = trust.NewIdentity(name, env.Now(), env.Rand) // for this life only
-		if err != nil {
+	if m.identity = known.Identity; known.IdentityErr != nil {
+		m.damage(env.Log, trust.IdentityFile, known.IdentityErr)
+		if m.identity, err = trust.NewIdentity(name, env.Now(), env.Rand); err != nil { // for this life only
 			return nil, err
 		}
 	}
@@ -71,15 +77,25 @@ func (m *memory) isConfirmed(bare jid.JID) bool {
 	return slices.ContainsFunc(m.owners.ByJID(bare), func(r trust.Record) bool { return r.State == trust.Confirmed })
 }
 
-// mend removes what could not be read, so that the device can begin anew with what is left. It
+// mend makes anew what could not be read, so that the device can begin with what is left. It
 // is asked for by a person at the device.
 func (m *memory) mend() error {
 	for _, name := range m.broken {
-		if err := m.store.Remove(name); err != nil {
+		if err := m.renew(name); err != nil {
 			return fmt.Errorf("agent: mending %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func (m *memory) renew(name string) error {
+	switch name {
+	case ownersFile:
+		return m.keeping.RenewPeers()
+	case trust.IdentityFile:
+		return m.keeping.RenewIdentity()
+	}
+	return m.store.Remove(name)
 }
 
 // wipe forgets everything. Owners go first: a wipe that is cut off leaves a device that
@@ -87,10 +103,7 @@ func (m *memory) mend() error {
 // error the memory is of no use: what is left of it must be read anew.
 func (m *memory) wipe() error {
 	m.store.end()
-	if err := m.store.Remove(ownersFile); err != nil {
-		return fmt.Errorf("agent: forgetting the owners: %w", err)
-	}
-	if err := m.owners.Wipe(); err != nil {
+	if err := m.owners.Wipe(m.store.Store); err != nil {
 		return fmt.Errorf("agent: forgetting the owners: %w", err)
 	}
 	for _, name := range []string{newsFile, countersFile, trust.IdentityFile} {

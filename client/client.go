@@ -75,7 +75,11 @@ func Open(cfg Config) (*Client, error) {
 	if c.self, err = loadSelf(c.folder); err != nil {
 		return nil, err
 	}
-	if c.keys, err = owner.LoadKeyring(c.folder, c.Self().String(), cfg.Now(), cfg.Rand); err != nil {
+	c.keys, err = owner.LoadKeyring(c.folder, c.Self().String(), cfg.Now(), cfg.Rand)
+	if errors.Is(err, owner.ErrLost) {
+		return nil, fmt.Errorf("%w: restore the folder %s from a backup, or move it away and pair again", err, cfg.Dir)
+	}
+	if err != nil {
 		return nil, err
 	}
 	c.places, err = loadPlaces(c.folder)

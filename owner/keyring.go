@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -20,15 +21,13 @@ type Keyring struct {
 // LoadKeyring reads a keyring from store. The first time it makes an identity; name becomes
 // its common name.
 func LoadKeyring(store trust.Store, name string, now time.Time, rand io.Reader) (*Keyring, error) {
-	id, err := trust.LoadIdentity(store, name, now, rand)
-	if err != nil {
+	known := trust.Recall(trust.Keeping{
+		Store: store, File: devicesFile, Of: trust.Devices, Name: name, Now: now, Rand: rand,
+	})
+	if err := cmp.Or(known.IdentityErr, known.PeersErr); err != nil {
 		return nil, fmt.Errorf("owner: %w", err)
 	}
-	devices, err := trust.LoadPeers(store, devicesFile, trust.Devices)
-	if err != nil {
-		return nil, fmt.Errorf("owner: %w", err)
-	}
-	return &Keyring{Identity: id, Devices: devices}, nil
+	return &Keyring{Identity: known.Identity, Devices: known.Peers}, nil
 }
 
 // Forget removes the record of a device, at the wish of the person who uses this program.

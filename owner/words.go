@@ -54,6 +54,12 @@ var (
 	ErrNotAuthorized  = xmpp.ErrNotAuthorized
 )
 
+// What may be wrong with the own memory; see package trust.
+var (
+	ErrNotStored = trust.ErrNotStored
+	ErrLost      = trust.ErrLost
+)
+
 // The conditions of a [RequestError] that a program tells apart.
 const (
 	ItemNotFound = xmpp.ItemNotFound // no such command

@@ -209,6 +209,11 @@ func (k *Keeper) Damage() {
 	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.Damage(now), nil })
 }
 
+// StorageFailed says that a peer could not be stored; see [Policy.StorageFailed].
+func (k *Keeper) StorageFailed() {
+	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.StorageFailed(now), nil })
+}
+
 // Confirmed says that an owner has proven his certificate; see [Policy.Confirmed].
 func (k *Keeper) Confirmed(bare string) {
 	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.Confirmed(now, bare), nil })

@@ -185,9 +185,15 @@ func (p *Policy) Close(now time.Time) Effects {
 	return p.abort(now, NoticeClosed)
 }
 
-// StorageFailed closes the window because counters could not be made durable.
+// StorageFailed closes the window because something, such as counters or a peer, could not be made durable. People are
+// told also if no window is open any more: an owner may fail to be confirmed after it.
 func (p *Policy) StorageFailed(now time.Time) Effects {
-	return p.abort(now, NoticeStorage)
+	idle := p.state == Closed
+	eff := p.abort(now, NoticeStorage)
+	if idle {
+		eff.say(p.notice(NoticeStorage, ""))
+	}
+	return eff
 }
 
 func (p *Policy) abort(now time.Time, why NoticeKind) Effects {

@@ -132,61 +132,67 @@ func newIdentity(der []byte, key *ecdsa.PrivateKey) (*Identity, error) {
 }
 
 // LoadIdentity returns the identity in the store. If there is none it makes one, and
-// returns it once it is durably stored.
+// returns it once it is durably stored. Who keeps peers as well uses [Recall].
 //
 // An identity that is there is kept, also if name has changed since: peers pin the
 // certificate. One that cannot be read is an error and not a reason to make another,
 // which would lose every pairing.
 func LoadIdentity(store Store, name string, now time.Time, random io.Reader) (*Identity, error) {
-	text, err := store.Read(IdentityFile)
-	switch {
-	case err == nil:
-		return parseIdentity(text)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("trust: loading the identity: %w", err)
+	id, _, err := readIdentity(store)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Keeping{Store: store, Name: name, Now: now, Rand: random}.storeNewIdentity()
 	}
-	id, err := NewIdentity(name, now, random)
-	if err != nil {
-		return nil, err
-	}
-	if text, err = id.marshal(); err != nil {
-		return nil, err
-	}
-	if err := store.Write(IdentityFile, text); err != nil {
-		return nil, fmt.Errorf("trust: storing the new identity: %w", err)
-	}
-	return id, nil
+	return id, err
 }
 
-func (id Identity) marshal() ([]byte, error) {
+// readIdentity returns the identity, and the name of the set of peers that was made with it, or "".
+func readIdentity(store Store) (id *Identity, set string, err error) {
+	text, err := store.Read(IdentityFile)
+	if err != nil {
+		return nil, "", fmt.Errorf("trust: loading the identity: %w", err)
+	}
+	return parseIdentity(text)
+}
+
+// pemPeers is the header of the certificate's block that names the set of peers. Versions that do not know it pass
+// over it.
+const pemPeers = "Peers"
+
+// marshal encodes the identity. set is the name of the set of peers that is stored with it, or "".
+func (id Identity) marshal(set string) ([]byte, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(id.Certificate.PrivateKey)
 	if err != nil {
 		return nil, fmt.Errorf("trust: encoding the identity's key: %w", err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: id.DER()})
+	certificate := &pem.Block{Type: pemCertificate, Bytes: id.DER()}
+	if set != "" {
+		certificate.Headers = map[string]string{pemPeers: set}
+	}
+	text := pem.EncodeToMemory(certificate)
 	return append(text, pem.EncodeToMemory(&pem.Block{Type: pemPrivateKey, Bytes: key})...), nil
 }
 
 // parseIdentity is the reverse of marshal. Its errors quote nothing of the text.
-func parseIdentity(text []byte) (*Identity, error) {
+func parseIdentity(text []byte) (id *Identity, set string, err error) {
 	malformed := errors.New("trust: stored identity is malformed; restore the state folder from a backup, or reset the device")
 	certificate, rest := pem.Decode(text)
 	if certificate == nil || certificate.Type != pemCertificate {
-		return nil, malformed
+		return nil, "", malformed
 	}
 	private, rest := pem.Decode(rest)
 	if private == nil || private.Type != pemPrivateKey || len(bytes.TrimSpace(rest)) != 0 {
-		return nil, malformed
+		return nil, "", malformed
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(private.Bytes)
 	if err != nil {
-		return nil, malformed
+		return nil, "", malformed
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return nil, malformed
+		return nil, "", malformed
 	}
-	return newIdentity(certificate.Bytes, key)
+	id, err = newIdentity(certificate.Bytes, key)
+	return id, certificate.Headers[pemPeers], err
 }
 
 // DER returns the certificate.

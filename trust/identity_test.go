@@ -98,8 +98,8 @@ func TestIdentityIsNotReplacedOnError(t *testing.T) {
 }
 
 func TestStoredIdentityMalformed(t *testing.T) {
-	a, _ := testIdentity(t, "a").marshal()
-	b, _ := testIdentity(t, "b").marshal()
+	a, _ := testIdentity(t, "a").marshal("")
+	b, _ := testIdentity(t, "b").marshal("")
 	cut := bytes.Index(a, []byte("-----BEGIN PRIVATE"))
 	cutB := bytes.Index(b, []byte("-----BEGIN PRIVATE"))
 	tests := map[string][]byte{

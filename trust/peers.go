@@ -31,32 +31,36 @@ type Peers struct {
 
 // LoadPeers reads the set that is kept under the name file. A file that is missing is
 // an empty set. Any other failure, damage first of all, is an error, and means
-// locked: it must never be taken for a device without owners (DESIGN §5). To begin anew
-// after it, remove the file from the store.
+// locked: it must never be taken for a device without owners (DESIGN §5). Whether one that is missing was lost is
+// for [Recall] to say.
 func LoadPeers(store Store, file string, of Set) (*Peers, error) {
 	if of != Owners && of != Devices {
 		return nil, fmt.Errorf("trust: loading %s: unknown set %q", file, of)
 	}
-	set, err := readSet(store, file, of)
+	set, _, err := readSet(store, file, of)
 	if err != nil {
 		return nil, err
 	}
-	return &Peers{store: store, file: file, set: set, subscribers: make(map[int]func([]Record))}, nil
+	return newPeers(store, file, set), nil
 }
 
-func readSet(store Store, file string, of Set) (peerSet, error) {
+func newPeers(store Store, file string, set peerSet) *Peers {
+	return &Peers{store: store, file: file, set: set, subscribers: make(map[int]func([]Record))}
+}
+
+// readSet reads a set; stored reports whether there is one. One that is missing reads as empty.
+func readSet(store Store, file string, of Set) (set peerSet, stored bool, err error) {
 	b, err := store.Read(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return peerSet{of: of}, nil
+		return peerSet{of: of}, false, nil
 	case err != nil:
-		return peerSet{}, fmt.Errorf("trust: loading %s: %w", file, err)
+		return peerSet{}, false, fmt.Errorf("trust: loading %s: %w", file, err)
 	}
-	set, err := unmarshalSet(b, of)
-	if err != nil {
-		return peerSet{}, fmt.Errorf("trust: loading %s: %w", file, err)
+	if set, err = unmarshalSet(b, of); err != nil {
+		return peerSet{}, true, fmt.Errorf("trust: loading %s: %w", file, err)
 	}
-	return set, nil
+	return set, true, nil
 }
 
 // begin starts a mutation, which is over when end is called. If the store is [Shared], the other
@@ -74,7 +78,10 @@ func (p *Peers) begin() (end func(), err error) {
 	}
 	end = func() { release(); p.change.Unlock() }
 	last := p.snapshot()
-	now, err := readSet(p.store, p.file, last.of)
+	now, stored, err := readSet(p.store, p.file, last.of)
+	if err == nil && !stored && len(last.records) > 0 {
+		err = fmt.Errorf("trust: %s %w", p.file, ErrLost)
+	}
 	if err != nil {
 		end()
 		return nil, err
@@ -191,18 +198,15 @@ func (p *Peers) Remove(by Actor, target Key) error {
 	return p.commit(next, removed)
 }
 
-// Wipe forgets everybody, durably. Who may ask for that is the caller's to know: it
-// belongs to the box.
-func (p *Peers) Wipe() error {
-	end, err := p.begin()
-	if err != nil {
+// Wipe forgets everybody, durably, in store, which is p's own or, where p stands in for a set that cannot be read, the
+// one that holds that. Who may ask for that is the caller's to know: it belongs to the box.
+func (p *Peers) Wipe(store Store) error {
+	p.change.Lock()
+	defer p.change.Unlock()
+	set := p.snapshot()
+	if err := storeEmptySet(store, p.file, set.of); err != nil {
 		return err
 	}
-	defer end()
-	if err := p.store.Remove(p.file); err != nil {
-		return fmt.Errorf("trust: wiping %s: %w", p.file, err)
-	}
-	set := p.snapshot()
 	p.adopt(peerSet{of: set.of}, set.records)
 	return nil
 }
@@ -214,8 +218,8 @@ func (p *Peers) commit(next peerSet, removed []Record) error {
 	if err != nil {
 		return err
 	}
-	if err := p.store.Write(p.file, b); err != nil {
-		return fmt.Errorf("trust: storing %s: %w", p.file, err)
+	if err := store(p.store, p.file, b); err != nil {
+		return err
 	}
 	p.adopt(next, removed)
 	return nil

@@ -265,7 +265,7 @@ func TestStoredFirst(t *testing.T) {
 		"remove":                 func() error { return p.Remove(AtTheBox(), c.key("ben")) },
 		"remove the provisional": func() error { return p.Remove(AtTheBox(), c.key("carl")) },
 		"remove the admin":       func() error { return p.Remove(AtTheBox(), c.key("anna")) },
-		"wipe":                   p.Wipe,
+		"wipe":                   func() error { return p.Wipe(store) },
 	}
 	for name, change := range tests {
 		if err := change(); !errors.Is(err, store.write) && !errors.Is(err, store.remove) {
@@ -286,7 +286,7 @@ func TestWipe(t *testing.T) {
 	enrol(t, p, c.record("anna"), c.record("ben"))
 	add(t, p, c.record("carl"))
 	heard := listen(p)
-	if err := p.Wipe(); err != nil {
+	if err := p.Wipe(store); err != nil {
 		t.Fatal(err)
 	}
 	if p.Owned() || len(p.All()) != 0 || len(load(t, store, Owners).All()) != 0 {

@@ -81,6 +81,9 @@ func plain(said string) string {
 }
 
 func meaning(err error) (string, int) {
+	if errors.Is(err, owner.ErrNotStored) { // before what came of it, such as ErrUnconfirmed
+		return err.Error() + ": make room on the disk and try again", exitFailed
+	}
 	for _, v := range verdicts {
 		if !errors.Is(err, v.err) {
 			continue
