@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+
+	"xtls-agent/internal/state/statetest"
 )
 
 // outcome is what a reader sees of a file: its content, absence or damage.
@@ -23,7 +25,7 @@ func outcome(d *Dir, name string) string {
 	return "error: " + err.Error()
 }
 
-func mustOpen(t *testing.T, m *memFS) *Dir {
+func mustOpen(t *testing.T, m *statetest.FS) *Dir {
 	t.Helper()
 	d, err := Open("/state", m)
 	if err != nil {
@@ -60,14 +62,14 @@ func readDamaged() step {
 
 func writtenFiles(t *testing.T, contents ...string) map[string][]byte {
 	t.Helper()
-	m := newMemFS(nil)
+	m := statetest.New(nil)
 	d := mustOpen(t, m)
 	for _, c := range contents {
 		if err := d.Write(file, []byte(c)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return m.files()
+	return m.Files()
 }
 
 // TestPowerCutAtEveryMoment is the rule of DESIGN §5: "a device switched off at any
@@ -106,10 +108,10 @@ func TestPowerCutAtEveryMoment(t *testing.T) {
 }
 
 func replay(t *testing.T, start map[string][]byte, before string, steps []step) {
-	m := newMemFS(start)
+	m := statetest.New(start)
 	d := mustOpen(t, m)
 	// allowed[n] is what may be read after a power cut that follows n operations.
-	allowed := make([][]string, m.opCount()+1)
+	allowed := make([][]string, m.Count()+1)
 	for n := range allowed {
 		allowed[n] = []string{before}
 	}
@@ -117,18 +119,18 @@ func replay(t *testing.T, start map[string][]byte, before string, steps []step) 
 		if err := s.call(d); err != nil {
 			t.Fatal(err)
 		}
-		for len(allowed) < m.opCount() {
+		for len(allowed) < m.Count() {
 			allowed = append(allowed, []string{before, s.then})
 		}
-		if len(allowed) == m.opCount() {
+		if len(allowed) == m.Count() {
 			allowed = append(allowed, nil)
 		}
-		allowed[m.opCount()] = []string{s.then}
+		allowed[m.Count()] = []string{s.then}
 		before = s.then
 	}
 	cuts, seen := 0, make(map[string]bool)
 	for n := range allowed {
-		for _, files := range powerCuts(start, m.ops[:n]) {
+		for _, files := range statetest.PowerCuts(start, m.Ops()[:n]) {
 			cuts++
 			key := fmt.Sprintf("%q %q", files, allowed[n])
 			if seen[key] {
@@ -138,23 +140,23 @@ func replay(t *testing.T, start map[string][]byte, before string, steps []step) 
 			checkAfterCut(t, n, files, allowed[n])
 		}
 	}
-	t.Logf("%d operations, %d power cuts, %d of them different", len(m.ops), cuts, len(seen))
+	t.Logf("%d operations, %d power cuts, %d of them different", len(m.Ops()), cuts, len(seen))
 }
 
 // checkAfterCut starts anew on what the power cut left, and then cuts the power
 // again at every moment of that start: what has once been read stays.
 func checkAfterCut(t *testing.T, n int, files map[string][]byte, allowed []string) {
 	t.Helper()
-	m := newMemFS(files)
+	m := statetest.New(files)
 	d := mustOpen(t, m)
 	got := outcome(d, file)
 	if !slices.Contains(allowed, got) {
 		t.Fatalf("after %d operations: read %q, want one of %q; folder %q", n, got, allowed, files)
 	}
-	for k := range len(m.ops) + 1 {
-		for _, again := range powerCuts(files, m.ops[:k]) {
-			second := outcome(mustOpen(t, newMemFS(again)), file)
-			if !slices.Contains(allowed, second) || k == len(m.ops) && second != got {
+	for k := range len(m.Ops()) + 1 {
+		for _, again := range statetest.PowerCuts(files, m.Ops()[:k]) {
+			second := outcome(mustOpen(t, statetest.New(again)), file)
+			if !slices.Contains(allowed, second) || k == len(m.Ops()) && second != got {
 				t.Fatalf("after %d operations and %d of the next start: read %q after %q", n, k, second, got)
 			}
 		}
@@ -164,9 +166,9 @@ func checkAfterCut(t *testing.T, n int, files map[string][]byte, allowed []strin
 		return
 	}
 	for _, suffix := range suffixes {
-		left := m.files()
+		left := m.Files()
 		delete(left, file+suffix)
-		if again := outcome(mustOpen(t, newMemFS(left)), file); again != got {
+		if again := outcome(mustOpen(t, statetest.New(left)), file); again != got {
 			t.Fatalf("after %d operations, without copy %s: read %q after %q", n, suffix, again, got)
 		}
 	}
@@ -183,23 +185,23 @@ func TestAcknowledgedIsInBothCopies(t *testing.T) {
 	}
 	for how, f := range spoil {
 		for _, suffix := range suffixes {
-			m := newMemFS(nil)
+			m := statetest.New(nil)
 			for i, s := range []step{write("one"), write("two"), remove(), write("three"), remove(), write("four")} {
 				d := mustOpen(t, m)
 				if err := s.call(d); err != nil {
 					t.Fatal(err)
 				}
-				files := m.files()
+				files := m.Files()
 				if f == nil {
 					delete(files, file+suffix)
 				} else {
 					files[file+suffix] = f(files[file+suffix])
 				}
-				m = newMemFS(files)
+				m = statetest.New(files)
 				if got := outcome(mustOpen(t, m), file); got != s.then {
 					t.Errorf("step %d, copy %s %s: read %q, want %q", i, suffix, how, got, s.then)
 				}
-				m = newMemFS(m.files())
+				m = statetest.New(m.Files())
 			}
 		}
 	}
@@ -216,11 +218,11 @@ func TestFailureAtEveryOperation(t *testing.T) {
 		}
 		for _, persistent := range []bool{false, true} {
 			for at := range total {
-				m := newMemFS(writtenFiles(t, "one"))
+				m := statetest.New(writtenFiles(t, "one"))
 				d := mustOpen(t, m)
 				count := 0
-				m.fail = func(k opKind, _ string) error {
-					if k == opRead || k == opLock {
+				m.FailBy(func(k statetest.Kind, _ string) error {
+					if k == statetest.OpRead || k == statetest.OpLock {
 						return nil
 					}
 					count++
@@ -228,19 +230,19 @@ func TestFailureAtEveryOperation(t *testing.T) {
 						return errDiskFull
 					}
 					return nil
-				}
+				})
 				err := change.call(d)
 				if !errors.Is(err, errDiskFull) {
 					t.Fatalf("failure at operation %d: error %v", at, err)
 				}
-				m.fail = nil
-				for _, files := range powerCuts(writtenFiles(t, "one"), m.ops) {
+				m.FailBy(nil)
+				for _, files := range statetest.PowerCuts(writtenFiles(t, "one"), m.Ops()) {
 					checkAfterCut(t, at, files, []string{"data:one", change.then})
 				}
 				if err := change.call(d); err != nil {
 					t.Fatalf("after the failure is over: %v", err)
 				}
-				if got := outcome(mustOpen(t, newMemFS(m.files())), file); got != change.then {
+				if got := outcome(mustOpen(t, statetest.New(m.Files())), file); got != change.then {
 					t.Fatalf("after the failure is over: read %q", got)
 				}
 			}
@@ -248,15 +250,15 @@ func TestFailureAtEveryOperation(t *testing.T) {
 	}
 }
 
-func opsOf(t *testing.T, s step) []op {
+func opsOf(t *testing.T, s step) []statetest.Op {
 	t.Helper()
-	m := newMemFS(writtenFiles(t, "one"))
+	m := statetest.New(writtenFiles(t, "one"))
 	d := mustOpen(t, m)
-	before := m.opCount()
+	before := m.Count()
 	if err := s.call(d); err != nil {
 		t.Fatal(err)
 	}
-	return m.ops[before:]
+	return m.Ops()[before:]
 }
 
 // TestOldCopyThatReappears: a card that gives back a sector as it was long ago, or a
@@ -264,7 +266,7 @@ func opsOf(t *testing.T, s step) []op {
 func TestOldCopyThatReappears(t *testing.T) {
 	steps := []step{write("one"), write("two"), remove(), write("three")}
 	for _, suffix := range suffixes {
-		m := newMemFS(nil)
+		m := statetest.New(nil)
 		d := mustOpen(t, m)
 		var old []map[string][]byte
 		for i, s := range steps {
@@ -272,13 +274,13 @@ func TestOldCopyThatReappears(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, o := range old {
-				files := m.files()
+				files := m.Files()
 				files[file+suffix] = o[file+suffix]
-				if got := outcome(mustOpen(t, newMemFS(files)), file); got != s.then {
+				if got := outcome(mustOpen(t, statetest.New(files)), file); got != s.then {
 					t.Errorf("step %d, old copy %s: read %q, want %q", i, suffix, got, s.then)
 				}
 			}
-			old = append(old, m.files())
+			old = append(old, m.Files())
 		}
 	}
 }
@@ -289,15 +291,15 @@ func TestCurrentCopyIsReplacedLast(t *testing.T) {
 	for i, suffix := range suffixes {
 		files := writtenFiles(t, "one")
 		files[file+suffix] = []byte("rotten")
-		m := newMemFS(files)
+		m := statetest.New(files)
 		d := mustOpen(t, m)
 		if err := d.Write(file, []byte("two")); err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range m.ops {
-			if o.kind == opRename {
-				if o.to != file+suffix {
-					t.Errorf("copy %d is rotten, but %s was replaced first", i, o.to)
+		for _, o := range m.Ops() {
+			if o.Kind == statetest.OpRename {
+				if o.To != file+suffix {
+					t.Errorf("copy %d is rotten, but %s was replaced first", i, o.To)
 				}
 				break
 			}
@@ -308,9 +310,9 @@ func TestCurrentCopyIsReplacedLast(t *testing.T) {
 // TestOpenSyncs: what a killed process had renamed and not synced is made durable
 // before anybody reads it.
 func TestOpenSyncs(t *testing.T) {
-	m := newMemFS(writtenFiles(t, "one"))
+	m := statetest.New(writtenFiles(t, "one"))
 	mustOpen(t, m)
-	if len(m.ops) == 0 || m.ops[0].kind != opSync {
-		t.Errorf("operations while opening: %v", m.ops)
+	if len(m.Ops()) == 0 || m.Ops()[0].Kind != statetest.OpSyncFolder {
+		t.Errorf("operations while opening: %v", m.Ops())
 	}
 }

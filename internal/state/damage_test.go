@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"xtls-agent/internal/state/statetest"
 )
 
 // TestEveryBitFlip: whatever single bit of one copy flips, the other one serves and
@@ -18,11 +20,11 @@ func TestEveryBitFlip(t *testing.T) {
 		for bit := range len(good[name]) * 8 {
 			files := writtenFiles(t, "one")
 			files[name][bit/8] ^= 1 << (bit % 8)
-			m := newMemFS(files)
+			m := statetest.New(files)
 			if got := outcome(mustOpen(t, m), file); got != "data:one" {
 				t.Fatalf("bit %d of copy %d: read %q", bit, i, got)
 			}
-			if !bytes.Equal(m.files()[name], good[name]) {
+			if !bytes.Equal(m.Files()[name], good[name]) {
 				t.Fatalf("bit %d of copy %d: not repaired", bit, i)
 			}
 		}
@@ -35,7 +37,7 @@ func TestEveryTruncation(t *testing.T) {
 		for n := range good[file+suffix] {
 			files := writtenFiles(t, "one")
 			files[file+suffix] = files[file+suffix][:n]
-			if got := outcome(mustOpen(t, newMemFS(files)), file); got != "data:one" {
+			if got := outcome(mustOpen(t, statetest.New(files)), file); got != "data:one" {
 				t.Fatalf("%d bytes of copy %s left: read %q", n, suffix, got)
 			}
 		}
@@ -49,21 +51,21 @@ func TestDamagedMeansLocked(t *testing.T) {
 	files[file+".a"][50] ^= 1
 	files[file+".b"] = files[file+".b"][:10]
 	evidence := files[file+".b"]
-	m := newMemFS(files)
+	m := statetest.New(files)
 	d := mustOpen(t, m)
 	_, err := d.Read(file)
 	var damaged *DamagedError
 	if !errors.As(err, &damaged) || errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v", err)
 	}
-	if len(damaged.SetAside) != 2 || !bytes.Equal(m.files()["peers.b.damaged-1"], evidence) {
+	if len(damaged.SetAside) != 2 || !bytes.Equal(m.Files()["peers.b.damaged-1"], evidence) {
 		t.Errorf("set aside: %q", damaged.SetAside)
 	}
 	if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "peers.a.damaged-1") {
 		t.Errorf("message: %q", err)
 	}
 	for restart := range 3 {
-		d = mustOpen(t, newMemFS(m.files()))
+		d = mustOpen(t, statetest.New(m.Files()))
 		if !d.Damaged(file) {
 			t.Fatalf("restart %d: forgotten", restart)
 		}
@@ -72,14 +74,14 @@ func TestDamagedMeansLocked(t *testing.T) {
 		}
 	}
 	// Not even somebody who deletes the evidence makes it unowned.
-	files = m.files()
+	files = m.Files()
 	delete(files, "peers.a.damaged-1")
 	delete(files, "peers.b.damaged-1")
-	if got := outcome(mustOpen(t, newMemFS(files)), file); got != "damaged" {
+	if got := outcome(mustOpen(t, statetest.New(files)), file); got != "damaged" {
 		t.Errorf("without what was set aside: %q", got)
 	}
 	// A reset ends it, and erases what was set aside: it may hold a key.
-	m = newMemFS(m.files())
+	m = statetest.New(m.Files())
 	d = mustOpen(t, m)
 	if err := d.Remove(file); err != nil {
 		t.Fatal(err)
@@ -87,7 +89,7 @@ func TestDamagedMeansLocked(t *testing.T) {
 	if d.Damaged(file) || outcome(d, file) != "absent" {
 		t.Error("still damaged after Remove")
 	}
-	for name := range m.files() {
+	for name := range m.Files() {
 		if strings.Contains(name, asideMark) {
 			t.Errorf("%s was left", name)
 		}
@@ -102,14 +104,14 @@ func TestDamagedMeansLocked(t *testing.T) {
 func TestDamagedOnReadOnlyFileSystem(t *testing.T) {
 	files := writtenFiles(t, "one")
 	files[file+".a"], files[file+".b"] = []byte("x"), []byte("y")
-	m := newMemFS(files)
+	m := statetest.New(files)
 	d := mustOpen(t, m)
-	m.fail = func(k opKind, _ string) error {
-		if k != opRead {
+	m.FailBy(func(k statetest.Kind, _ string) error {
+		if k != statetest.OpRead {
 			return syscall.EROFS
 		}
 		return nil
-	}
+	})
 	for range 2 {
 		if !d.Damaged(file) {
 			t.Fatal("not damaged")
@@ -126,19 +128,19 @@ func TestUnreadableIsNotAbsent(t *testing.T) {
 	newer := writtenFiles(t, "one")
 	newer[file+".a"][len(magic)]++
 	newer[file+".b"][len(magic)]++
-	ioError := newMemFS(writtenFiles(t, "one"))
-	tests := map[string]*memFS{"newer version": newMemFS(newer), "input/output error": ioError}
+	ioError := statetest.New(writtenFiles(t, "one"))
+	tests := map[string]*statetest.FS{"newer version": statetest.New(newer), "input/output error": ioError}
 	for name, m := range tests {
 		d := mustOpen(t, m)
 		if m == ioError {
-			m.fail = func(k opKind, _ string) error {
-				if k == opRead {
+			m.FailBy(func(k statetest.Kind, _ string) error {
+				if k == statetest.OpRead {
 					return syscall.EIO
 				}
 				return nil
-			}
+			})
 		}
-		before := m.opCount()
+		before := m.Count()
 		got := outcome(d, file)
 		if !strings.HasPrefix(got, "error: ") || strings.Contains(got, "\n") {
 			t.Errorf("%s: %q", name, got)
@@ -146,14 +148,14 @@ func TestUnreadableIsNotAbsent(t *testing.T) {
 		if err := d.Write(file, []byte("two")); err == nil {
 			t.Errorf("%s: written over", name)
 		}
-		if m.opCount() != before {
+		if m.Count() != before {
 			t.Errorf("%s: changed the folder", name)
 		}
 		// Only a reset gets rid of it.
 		if err := d.Remove(file); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		m.fail = nil
+		m.FailBy(nil)
 		if got := outcome(d, file); got != "absent" {
 			t.Errorf("%s: after Remove %q", name, got)
 		}
@@ -166,18 +168,18 @@ func TestUnreadableAndBad(t *testing.T) {
 	for i, suffix := range suffixes {
 		files := writtenFiles(t, "one")
 		files[file+suffixes[1-i]] = []byte("rotten")
-		m := newMemFS(files)
+		m := statetest.New(files)
 		d := mustOpen(t, m)
-		m.fail = func(k opKind, name string) error {
-			if k == opRead && name == file+suffix {
+		m.FailBy(func(k statetest.Kind, name string) error {
+			if k == statetest.OpRead && name == file+suffix {
 				return syscall.EIO
 			}
 			return nil
-		}
+		})
 		if got := outcome(d, file); !strings.HasPrefix(got, "error: ") {
 			t.Errorf("copy %s unreadable: %q", suffix, got)
 		}
-		m.fail = nil
+		m.FailBy(nil)
 		if got := outcome(d, file); got != "data:one" {
 			t.Errorf("copy %s readable again: %q", suffix, got)
 		}
@@ -185,21 +187,21 @@ func TestUnreadableAndBad(t *testing.T) {
 }
 
 func TestOneUnreadableCopyIsReplaced(t *testing.T) {
-	m := newMemFS(writtenFiles(t, "one"))
+	m := statetest.New(writtenFiles(t, "one"))
 	d := mustOpen(t, m)
-	m.fail = func(k opKind, name string) error {
-		if k == opRead && name == file+".a" {
+	m.FailBy(func(k statetest.Kind, name string) error {
+		if k == statetest.OpRead && name == file+".a" {
 			return syscall.EIO
 		}
 		return nil
-	}
+	})
 	if got := outcome(d, file); got != "data:one" {
 		t.Errorf("read %q", got)
 	}
 	if err := d.Write(file, []byte("two")); err != nil {
 		t.Error(err)
 	}
-	m.fail = nil
+	m.FailBy(nil)
 	if got := outcome(d, file); got != "data:two" {
 		t.Errorf("read %q", got)
 	}

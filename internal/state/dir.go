@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"xtls-agent/internal/state/vfs"
 )
 
 // Dir is an open state folder, locked against other processes. Its methods may be
@@ -20,7 +22,7 @@ type Dir struct {
 
 	// mu guards what follows, and with it every file in the folder.
 	mu     sync.Mutex
-	folder Folder
+	folder vfs.Folder
 	lock   io.Closer
 	closed bool
 }
@@ -37,7 +39,7 @@ func WithLogger(log *slog.Logger) Option { return func(d *Dir) { d.log = log } }
 // Errors: [LockedError] if another process has it open, [NotWritableError] if
 // nothing can be stored in it. A full disk is not an error here: what is stored can
 // still be read.
-func Open(path string, fsys FS, options ...Option) (*Dir, error) {
+func Open(path string, fsys vfs.FS, options ...Option) (*Dir, error) {
 	if fsys == nil {
 		fsys = osFS{}
 	}
@@ -98,7 +100,7 @@ func (d *Dir) prepare() error {
 // openError gives an error from opening the type that its reader can act on.
 func (d *Dir) openError(err error) error {
 	switch {
-	case errors.Is(err, errLockHeld):
+	case errors.Is(err, vfs.ErrLockHeld):
 		return &LockedError{Path: d.path}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return &NotWritableError{Path: d.path, Err: err}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"xtls-agent/internal/state/statetest"
 )
 
 var errDiskFull error = syscall.ENOSPC
@@ -119,21 +121,22 @@ func TestTwoAgentsOnOneFolder(t *testing.T) {
 
 func TestNotWritable(t *testing.T) {
 	for _, cause := range []error{syscall.EROFS, syscall.EACCES} {
-		for _, at := range []opKind{opLock, opCreate} {
-			m := newMemFS(nil)
-			m.fail = func(k opKind, _ string) error {
+		for _, at := range []statetest.Kind{statetest.OpLock, statetest.OpCreate} {
+			m := statetest.New(nil)
+			m.FailBy(func(k statetest.Kind, _ string) error {
 				if k == at {
 					return cause
 				}
 				return nil
-			}
+			})
 			_, err := Open("/state", m)
 			var nw *NotWritableError
 			if !errors.As(err, &nw) || !errors.Is(err, cause) || !strings.Contains(err.Error(), "/state cannot be written") {
 				t.Errorf("%v at %s: got %v", cause, at, err)
 			}
-			if m.locked {
-				t.Error("the lock was kept")
+			m.FailBy(nil)
+			if _, err := Open("/state", m); err != nil {
+				t.Errorf("the lock was kept: %v", err)
 			}
 		}
 	}
@@ -144,13 +147,13 @@ func TestNotWritable(t *testing.T) {
 func TestFullDiskStillServes(t *testing.T) {
 	files := writtenFiles(t, "one")
 	files[file+".a"][50] ^= 1
-	m := newMemFS(files)
-	m.fail = func(k opKind, _ string) error {
-		if k == opCreate {
+	m := statetest.New(files)
+	m.FailBy(func(k statetest.Kind, _ string) error {
+		if k == statetest.OpCreate {
 			return errDiskFull
 		}
 		return nil
-	}
+	})
 	var log bytes.Buffer
 	d, err := Open("/state", m, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	if err != nil {
@@ -174,13 +177,13 @@ func TestFullDiskStillServes(t *testing.T) {
 func TestCopiesOfAnotherFileAreRefused(t *testing.T) {
 	files := writtenFiles(t, "one")
 	files["other.a"], files["other.b"] = files[file+".a"], files[file+".b"]
-	if !mustOpen(t, newMemFS(files)).Damaged("other") {
+	if !mustOpen(t, statetest.New(files)).Damaged("other") {
 		t.Error("the copies of one file pass for another")
 	}
 }
 
 func TestNames(t *testing.T) {
-	d := mustOpen(t, newMemFS(nil))
+	d := mustOpen(t, statetest.New(nil))
 	for _, name := range []string{"", ".", "..", "../x", "a/b", `a\b`, "A", "x\x00", ".x", "ü", strings.Repeat("x", maxName+1)} {
 		if err := d.Write(name, nil); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("%q: %v", name, err)
@@ -199,10 +202,10 @@ func TestNames(t *testing.T) {
 }
 
 func TestLeftOverTemporaryFilesAreRemoved(t *testing.T) {
-	m := newMemFS(map[string][]byte{"identity.a.tmp": []byte("half a key")})
+	m := statetest.New(map[string][]byte{"identity.a.tmp": []byte("half a key")})
 	mustOpen(t, m)
-	if len(m.files()) != 0 {
-		t.Errorf("left: %q", m.files())
+	if len(m.Files()) != 0 {
+		t.Errorf("left: %q", m.Files())
 	}
 }
 
@@ -236,7 +239,7 @@ func TestLinkOutOfTheFolder(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	d := mustOpen(t, newMemFS(nil))
+	d := mustOpen(t, statetest.New(nil))
 	var wg sync.WaitGroup
 	for _, name := range []string{"a", "b", "a", "b"} {
 		wg.Go(func() {

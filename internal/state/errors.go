@@ -1,13 +1,9 @@
 package state
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
-
-// errLockHeld is what [Folder.Lock] returns when somebody else holds the lock.
-var errLockHeld = errors.New("lock is held by another process")
 
 // LockedError says that another process has the folder open.
 type LockedError struct {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"xtls-agent/internal/state/vfs"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 // osFS is the operating system's file system.
 type osFS struct{}
 
-func (osFS) OpenFolder(path string) (Folder, error) {
+func (osFS) OpenFolder(path string) (vfs.Folder, error) {
 	if err := makeFolder(filepath.Clean(path)); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func (f osFolder) ReadFile(name string, limit int) ([]byte, error) {
 	return b, file.Close()
 }
 
-func (f osFolder) Create(name string) (File, error) {
+func (f osFolder) Create(name string) (vfs.File, error) {
 	return f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 }
 

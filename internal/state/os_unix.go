@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"xtls-agent/internal/state/vfs"
 )
 
 // lockFile takes an exclusive lock that ends with the open file. The lock belongs to
@@ -21,7 +23,7 @@ func lockFile(f *os.File) error {
 			return nil
 		case errors.Is(err, syscall.EINTR):
 		case errors.Is(err, syscall.EWOULDBLOCK):
-			return errLockHeld
+			return vfs.ErrLockHeld
 		default:
 			return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
 		}

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/windows"
+
+	"xtls-agent/internal/state/vfs"
 )
 
 // lockFile takes an exclusive lock that ends with the open file.
@@ -16,7 +18,7 @@ func lockFile(f *os.File) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, windows.ERROR_LOCK_VIOLATION), errors.Is(err, windows.ERROR_IO_PENDING):
-		return errLockHeld
+		return vfs.ErrLockHeld
 	}
 	return &fs.PathError{Op: "LockFileEx", Path: f.Name(), Err: err}
 }

@@ -1,4 +1,6 @@
-package state
+// Package statetest holds a folder in memory for tests: it records what is done to it, makes any of it fail, and says
+// what a power cut after any of it may leave.
+package statetest
 
 import (
 	"fmt"
@@ -7,54 +9,58 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"xtls-agent/internal/state/vfs"
 )
 
-// memFS is a folder in memory that records its operations, so that a power cut can
+// FS is a folder in memory that records its operations, so that a power cut can
 // be replayed after any of them. It models what POSIX leaves open: contents are
 // durable only after File.Sync, names only after Folder.Sync, in any order.
-type memFS struct {
-	mu     sync.Mutex
+type FS struct {
+	mu     sync.Mutex // guards what follows
 	names  map[string]*inode
 	locked bool
-	ops    []op
-	// fail, if set, may make an operation fail instead of happening.
-	fail func(kind opKind, name string) error
+	ops    []Op
+	fail   func(kind Kind, name string) error
 }
 
 // inode is the content of one file, apart from its names.
 type inode struct{ data []byte }
 
-type opKind string
+// Kind is what an operation does.
+type Kind string
 
+// The kinds of operations.
 const (
-	opCreate   opKind = "create"
-	opWrite    opKind = "write"
-	opSyncFile opKind = "syncfile"
-	opRename   opKind = "rename"
-	opRemove   opKind = "remove"
-	opSync     opKind = "sync"
-	opRead     opKind = "read" // not recorded: changes nothing
-	opLock     opKind = "lock" // not recorded
+	OpCreate     Kind = "create"
+	OpWrite      Kind = "write"
+	OpSyncFile   Kind = "syncfile"
+	OpRename     Kind = "rename"
+	OpRemove     Kind = "remove"
+	OpSyncFolder Kind = "sync"
+	OpRead       Kind = "read" // not recorded: changes nothing
+	OpLock       Kind = "lock" // not recorded
 )
 
-// op is one recorded operation.
-type op struct {
-	kind     opKind
-	name, to string
+// Op is one recorded operation.
+type Op struct {
+	Kind     Kind
+	Name, To string
 	node     *inode
 	data     []byte
 }
 
-func newMemFS(files map[string][]byte) *memFS {
-	m := &memFS{names: make(map[string]*inode)}
+// New returns a folder that holds files.
+func New(files map[string][]byte) *FS {
+	m := &FS{names: make(map[string]*inode)}
 	for name, data := range files {
 		m.names[name] = &inode{slices.Clone(data)}
 	}
 	return m
 }
 
-// files is the present content, all of it.
-func (m *memFS) files() map[string][]byte {
+// Files is the present content, all of it.
+func (m *FS) Files() map[string][]byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := make(map[string][]byte)
@@ -64,41 +70,58 @@ func (m *memFS) files() map[string][]byte {
 	return out
 }
 
-func (m *memFS) opCount() int {
+// FailBy lets fail make an operation fail instead of happening; nil ends that.
+func (m *FS) FailBy(fail func(kind Kind, name string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = fail
+}
+
+// Ops lists what was done so far.
+func (m *FS) Ops() []Op {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.ops)
+}
+
+// Count is the number of operations so far.
+func (m *FS) Count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.ops)
 }
 
 // record checks for an injected failure, then notes the operation. m.mu is held.
-func (m *memFS) record(o op) error {
+func (m *FS) record(o Op) error {
 	if m.fail != nil {
-		if err := m.fail(o.kind, o.name); err != nil {
-			return &fs.PathError{Op: string(o.kind), Path: o.name, Err: err}
+		if err := m.fail(o.Kind, o.Name); err != nil {
+			return &fs.PathError{Op: string(o.Kind), Path: o.Name, Err: err}
 		}
 	}
-	if o.kind != opRead && o.kind != opLock {
+	if o.Kind != OpRead && o.Kind != OpLock {
 		m.ops = append(m.ops, o)
 	}
 	return nil
 }
 
-func (m *memFS) OpenFolder(string) (Folder, error) { return m, nil }
+// OpenFolder implements [vfs.FS].
+func (m *FS) OpenFolder(string) (vfs.Folder, error) { return m, nil }
 
-func (m *memFS) Lock(name string) (io.Closer, error) {
+// Lock implements [vfs.Folder].
+func (m *FS) Lock(name string) (io.Closer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.record(op{kind: opLock, name: name}); err != nil {
+	if err := m.record(Op{Kind: OpLock, Name: name}); err != nil {
 		return nil, err
 	}
 	if m.locked {
-		return nil, errLockHeld
+		return nil, vfs.ErrLockHeld
 	}
 	m.locked = true
 	return memLock{m}, nil
 }
 
-type memLock struct{ m *memFS }
+type memLock struct{ m *FS }
 
 func (l memLock) Close() error {
 	l.m.mu.Lock()
@@ -107,10 +130,11 @@ func (l memLock) Close() error {
 	return nil
 }
 
-func (m *memFS) ReadFile(name string, limit int) ([]byte, error) {
+// ReadFile implements [vfs.Folder].
+func (m *FS) ReadFile(name string, limit int) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.record(op{kind: opRead, name: name}); err != nil {
+	if err := m.record(Op{Kind: OpRead, Name: name}); err != nil {
 		return nil, err
 	}
 	n := m.names[name]
@@ -120,28 +144,30 @@ func (m *memFS) ReadFile(name string, limit int) ([]byte, error) {
 	return slices.Clone(n.data[:min(len(n.data), limit+1)]), nil
 }
 
-func (m *memFS) Create(name string) (File, error) {
+// Create implements [vfs.Folder].
+func (m *FS) Create(name string) (vfs.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.names[name] != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
 	n := new(inode)
-	if err := m.record(op{kind: opCreate, name: name, node: n}); err != nil {
+	if err := m.record(Op{Kind: OpCreate, Name: name, node: n}); err != nil {
 		return nil, err
 	}
 	m.names[name] = n
 	return &memFile{m, name, n}, nil
 }
 
-func (m *memFS) Rename(oldName, newName string) error {
+// Rename implements [vfs.Folder].
+func (m *FS) Rename(oldName, newName string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.names[oldName]
 	if n == nil {
 		return &fs.PathError{Op: "rename", Path: oldName, Err: fs.ErrNotExist}
 	}
-	if err := m.record(op{kind: opRename, name: oldName, to: newName, node: n}); err != nil {
+	if err := m.record(Op{Kind: OpRename, Name: oldName, To: newName, node: n}); err != nil {
 		return err
 	}
 	delete(m.names, oldName)
@@ -149,35 +175,39 @@ func (m *memFS) Rename(oldName, newName string) error {
 	return nil
 }
 
-func (m *memFS) Remove(name string) error {
+// Remove implements [vfs.Folder].
+func (m *FS) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.names[name] == nil {
 		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
-	if err := m.record(op{kind: opRemove, name: name}); err != nil {
+	if err := m.record(Op{Kind: OpRemove, Name: name}); err != nil {
 		return err
 	}
 	delete(m.names, name)
 	return nil
 }
 
-func (m *memFS) Names() ([]string, error) {
+// Names implements [vfs.Folder].
+func (m *FS) Names() ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Sorted(maps.Keys(m.names)), nil
 }
 
-func (m *memFS) Sync() error {
+// Sync implements [vfs.Folder].
+func (m *FS) Sync() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.record(op{kind: opSync})
+	return m.record(Op{Kind: OpSyncFolder})
 }
 
-func (m *memFS) Close() error { return nil }
+// Close implements [vfs.Folder].
+func (m *FS) Close() error { return nil }
 
 type memFile struct {
-	m    *memFS
+	m    *FS
 	name string
 	node *inode
 }
@@ -185,7 +215,7 @@ type memFile struct {
 func (f *memFile) Write(b []byte) (int, error) {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	if err := f.m.record(op{kind: opWrite, name: f.name, node: f.node, data: slices.Clone(b)}); err != nil {
+	if err := f.m.record(Op{Kind: OpWrite, Name: f.name, node: f.node, data: slices.Clone(b)}); err != nil {
 		return 0, err
 	}
 	f.node.data = append(f.node.data, b...)
@@ -195,7 +225,7 @@ func (f *memFile) Write(b []byte) (int, error) {
 func (f *memFile) Sync() error {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	return f.m.record(op{kind: opSyncFile, name: f.name, node: f.node})
+	return f.m.record(Op{Kind: OpSyncFile, Name: f.name, node: f.node})
 }
 
 func (f *memFile) Close() error { return nil }
@@ -217,10 +247,10 @@ type naming struct {
 	node *inode
 }
 
-// powerCuts returns every content that the folder may have after a power cut that
+// PowerCuts returns every content that the folder may have after a power cut that
 // follows ops: each subset of the unsynced changes of names (a rename is two), with
 // each fate of unsynced data. No content is returned twice.
-func powerCuts(start map[string][]byte, ops []op) []map[string][]byte {
+func PowerCuts(start map[string][]byte, ops []Op) []map[string][]byte {
 	durable := make(map[string]*inode)
 	synced, written := make(map[*inode][]byte), make(map[*inode][]byte)
 	for name, data := range start {
@@ -230,22 +260,22 @@ func powerCuts(start map[string][]byte, ops []op) []map[string][]byte {
 	var pending [][]naming
 	for _, o := range ops {
 		node := o.node
-		switch o.kind {
-		case opCreate:
-			pending = append(pending, []naming{{o.name, node}})
-		case opWrite:
+		switch o.Kind {
+		case OpCreate:
+			pending = append(pending, []naming{{o.Name, node}})
+		case OpWrite:
 			written[node] = append(slices.Clone(written[node]), o.data...)
-		case opSyncFile:
+		case OpSyncFile:
 			synced[node] = written[node]
-		case opRename:
+		case OpRename:
 			// The node of a file that was there at the start is known by name only.
 			if _, ok := written[node]; !ok {
-				node = durableNode(durable, pending, o.name)
+				node = durableNode(durable, pending, o.Name)
 			}
-			pending = append(pending, []naming{{o.to, node}, {o.name, nil}})
-		case opRemove:
-			pending = append(pending, []naming{{o.name, nil}})
-		case opSync:
+			pending = append(pending, []naming{{o.To, node}, {o.Name, nil}})
+		case OpRemove:
+			pending = append(pending, []naming{{o.Name, nil}})
+		case OpSyncFolder:
 			apply(durable, pending)
 			pending = nil
 		}

@@ -1,9 +1,16 @@
-package state
+// Package vfs is what package state needs of a file system. It stands apart so that what records and replays its
+// operations, for tests of the packages above, can know it without knowing state.
+package vfs
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
-// FS is what a Dir needs of a file system. It is small so that tests can record
-// each operation and replay a power cut after any of them.
+// ErrLockHeld is what [Folder.Lock] returns when somebody else holds the lock.
+var ErrLockHeld = errors.New("lock is held by another process")
+
+// FS is a file system. It is small so that tests can record each operation and replay a power cut after any of them.
 type FS interface {
 	// OpenFolder opens the folder at path; it creates it, durably and readable
 	// by nobody else, if it is missing.
@@ -15,7 +22,7 @@ type FS interface {
 type Folder interface {
 	// Lock takes an exclusive lock on the file called name, which it creates if
 	// missing, until the returned Closer is closed or the process ends. It
-	// fails at once with an error that matches errLockHeld if somebody has it.
+	// fails at once with an error that matches [ErrLockHeld] if somebody has it.
 	Lock(name string) (io.Closer, error)
 	// ReadFile returns the content, but no more than limit+1 bytes of it.
 	ReadFile(name string, limit int) ([]byte, error)
