@@ -45,7 +45,13 @@ func (p *person) ctl(args ...string) *result {
 // typing runs xtlsctl with what the person types.
 func (p *person) typing(stdin string, args ...string) *result {
 	p.w.Helper()
-	return p.w.run(program{path: ctlProgram, args: append(args, "--verbose"), env: []string{"XTLSCTL_DIR=" + p.dir}, stdin: stdin})
+	return p.begin(stdin, args...).wait()
+}
+
+// begin starts xtlsctl with what the person types.
+func (p *person) begin(stdin string, args ...string) *running {
+	p.w.Helper()
+	return p.w.begin(program{path: ctlProgram, args: append(args, "--verbose"), env: []string{"XTLSCTL_DIR=" + p.dir}, stdin: stdin})
 }
 
 // pairs reads the PIN off the display and pairs.

@@ -36,29 +36,63 @@ const runLimit = 4 * time.Minute
 
 func (w *world) run(p program) *result {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	return w.begin(p).wait()
+}
+
+// running is a program that has not ended yet, as far as the test knows.
+type running struct {
+	w      *world
+	name   string
+	cmd    *exec.Cmd
+	ctx    context.Context
+	cancel context.CancelFunc
+	start  time.Time
+	stdout *printed
+	stderr *printed
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// begin starts a program. Whoever begins one waits for it.
+func (w *world) begin(p program) *running {
+	w.Helper()
 	name := filepath.Base(p.path) + " " + strings.Join(p.args, " ")
-	cmd := exec.CommandContext(ctx, p.path, p.args...)
+	r := &running{w: w, name: name, done: make(chan struct{}), stdout: w.newLog(name + " (stdout)"), stderr: w.newLog(name + " (stderr)")}
+	r.ctx, r.cancel = context.WithTimeout(context.Background(), runLimit)
+	cmd := exec.CommandContext(r.ctx, p.path, p.args...)
 	cmd.Env = environment(w, p.env)
 	cmd.Dir = w.dir
 	cmd.Stdin = strings.NewReader(p.stdin)
-	stdout, stderr := w.newLog(name+" (stdout)"), w.newLog(name+" (stderr)")
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = r.stdout, r.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	if p.nobody {
 		demote(cmd)
 	}
-	start := time.Now()
-	err := cmd.Run()
+	r.cmd, r.start = cmd, time.Now()
+	if err := cmd.Start(); err != nil {
+		r.cancel()
+		w.Fatalf("%s: %v", name, err)
+	}
+	go func() {
+		r.err = cmd.Wait()
+		close(r.done)
+	}()
+	return r
+}
+
+// wait waits until the program has ended.
+func (r *running) wait() *result {
+	r.w.Helper()
+	<-r.done
+	defer r.cancel()
 	var exit *exec.ExitError
-	if err != nil && (ctx.Err() != nil || !errors.As(err, &exit)) {
-		w.Fatalf("%s: %v after %v\n%s%s", name, err, time.Since(start), stdout, stderr)
+	if r.err != nil && (r.ctx.Err() != nil || !errors.As(r.err, &exit)) {
+		r.w.Fatalf("%s: %v after %v\n%s%s", r.name, r.err, time.Since(r.start), r.stdout, r.stderr)
 	}
 	return &result{
-		w: w, name: name, code: cmd.ProcessState.ExitCode(), took: time.Since(start),
-		stdout: stdout.String(), stderr: stderr.String(),
+		w: r.w, name: r.name, code: r.cmd.ProcessState.ExitCode(), took: time.Since(r.start),
+		stdout: r.stdout.String(), stderr: r.stderr.String(),
 	}
 }
 
