@@ -206,7 +206,7 @@ func (r *cutRound) comeBack(came stage) {
 		r.box.start()
 	}
 	address := r.address()
-	r.checkOwned(came >= deviceConfirmed)
+	r.box.checkStatus(came >= deviceConfirmed)
 	switch {
 	case (came == deviceOnly || came == bothProvisional) && r.other:
 		r.pairAnew(r.person("juliet"), restarted, address)
@@ -222,7 +222,7 @@ func (r *cutRound) comeBack(came stage) {
 	default:
 		r.romeo.calls(address) // no PIN
 	}
-	r.checkOwned(true)
+	r.box.checkStatus(true)
 	r.box.stop()
 	r.checkLeftovers()
 }
@@ -236,18 +236,6 @@ func (r *cutRound) pairAnew(p *person, restarted bool, address string) {
 	}
 	p.pair(address, r.box.pin(r.pinBefore)).want(0, "paired with")
 	p.calls(address)
-}
-
-// checkOwned asks the device how it is.
-func (r *cutRound) checkOwned(owned bool) {
-	r.Helper()
-	status := r.box.local("status", "--json").want(0).stdout
-	if strings.Contains(status, "damaged") || strings.Contains(status, "locked") {
-		r.Errorf("status: %s", status)
-	}
-	if got := strings.Contains(status, `"owners"`); got != owned {
-		r.Errorf("owned is %v, want %v: %s", got, owned, status)
-	}
 }
 
 // checkLeftovers looks for files that should not be there once both programs have ended in order.

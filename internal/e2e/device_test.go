@@ -181,7 +181,24 @@ func (b *box) end(sig syscall.Signal) int {
 // local runs a subcommand of xtls-agent that talks to the running device.
 func (b *box) local(args ...string) *result {
 	b.w.Helper()
-	return b.w.run(program{path: agentProgram, args: append(args, "--config", b.path)})
+	return b.beginLocal(args...).wait()
+}
+
+func (b *box) beginLocal(args ...string) *running {
+	b.w.Helper()
+	return b.w.begin(program{path: agentProgram, args: append(args, "--config", b.path)})
+}
+
+// checkStatus asks the device how it is: it is sound, and has a confirmed owner or none.
+func (b *box) checkStatus(owned bool) {
+	b.w.Helper()
+	status := b.local("status", "--json").want(0).stdout
+	if strings.Contains(status, "damaged") || strings.Contains(status, "locked") {
+		b.w.Errorf("status: %s", status)
+	}
+	if got := strings.Contains(status, `"owners"`); got != owned {
+		b.w.Errorf("owned is %v, want %v: %s", got, owned, status)
+	}
 }
 
 // waitLog waits for the pattern in the log and returns its first group.

@@ -80,6 +80,13 @@ func (r *renames) count(file string) int {
 	return n
 }
 
+// all is how many copies there have been.
+func (r *renames) all() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen)
+}
+
 // soon waits for a moment that a test wants to hit, and reports whether it came before gone was closed. It looks more
 // often than waitUntil does.
 func soon(came func() bool, gone <-chan struct{}) bool {
