@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -224,6 +225,13 @@ func (b *box) online() *box {
 func (b *box) lan() string {
 	b.w.Helper()
 	return "lan:" + b.waitLog(`listening on the LAN" addr=(\S+)`)
+}
+
+// lanOfLife is the address on the LAN link in the nth life of the device since it was started: a reset, also one that
+// fails, begins a new one.
+func (b *box) lanOfLife(n int) string {
+	b.w.Helper()
+	return "lan:" + b.waitLog(`(?s)(?:listening on the LAN" addr=(\S+).*?){`+strconv.Itoa(n)+`}`)
 }
 
 // press presses the button.

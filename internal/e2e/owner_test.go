@@ -11,7 +11,8 @@ type person struct {
 	w    *world
 	name string
 	dir  string
-	jid  string // empty without an account
+	jid  string   // empty without an account
+	wrap []string // a program that runs xtlsctl, and its arguments
 }
 
 // newOwner is somebody without an account, on the LAN.
@@ -51,7 +52,7 @@ func (p *person) typing(stdin string, args ...string) *result {
 // begin starts xtlsctl with what the person types.
 func (p *person) begin(stdin string, args ...string) *running {
 	p.w.Helper()
-	return p.w.begin(program{path: ctlProgram, args: append(args, "--verbose"), env: []string{"XTLSCTL_DIR=" + p.dir}, stdin: stdin})
+	return p.w.begin(program{path: ctlProgram, args: append(args, "--verbose"), env: []string{"XTLSCTL_DIR=" + p.dir}, stdin: stdin, wrap: p.wrap})
 }
 
 // pairs reads the PIN off the display and pairs.

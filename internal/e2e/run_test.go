@@ -17,6 +17,7 @@ type program struct {
 	args  []string
 	env   []string
 	stdin string
+	wrap  []string // a program that runs it, and its arguments
 	// nobody runs it as a user without rights, if the tests run as root: for root no file is unreadable.
 	nobody bool
 }
@@ -59,7 +60,8 @@ func (w *world) begin(p program) *running {
 	name := filepath.Base(p.path) + " " + strings.Join(p.args, " ")
 	r := &running{w: w, name: name, done: make(chan struct{}), stdout: w.newLog(name + " (stdout)"), stderr: w.newLog(name + " (stderr)")}
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), runLimit)
-	cmd := exec.CommandContext(r.ctx, p.path, p.args...)
+	line := append(append(p.wrap, p.path), p.args...)
+	cmd := exec.CommandContext(r.ctx, line[0], line[1:]...)
 	cmd.Env = environment(w, p.env)
 	cmd.Dir = w.dir
 	cmd.Stdin = strings.NewReader(p.stdin)

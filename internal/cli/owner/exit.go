@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"xtls-agent/client"
@@ -81,8 +82,11 @@ func plain(said string) string {
 }
 
 func meaning(err error) (string, int) {
-	if errors.Is(err, owner.ErrNotStored) { // before what came of it, such as ErrUnconfirmed
+	switch { // before what came of it, such as ErrUnconfirmed
+	case errors.Is(err, syscall.ENOSPC):
 		return err.Error() + ": make room on the disk and try again", exitFailed
+	case errors.Is(err, owner.ErrNotStored):
+		return err.Error() + ": see why the folder cannot be written, and try again", exitFailed
 	}
 	for _, v := range verdicts {
 		if !errors.Is(err, v.err) {
