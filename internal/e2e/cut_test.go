@@ -231,10 +231,13 @@ func (r *cutRound) comeBack(came stage) {
 // switched on, or presses the button.
 func (r *cutRound) pairAnew(p *person, restarted bool, address string) {
 	r.Helper()
-	if !restarted {
-		r.box.press("press")
+	pin := ""
+	if restarted {
+		pin = r.box.pin()
+	} else {
+		pin = r.box.pressForPIN()
 	}
-	p.pair(address, r.box.pin(r.pinBefore)).want(0, "paired with")
+	p.pair(address, pin).want(0, "paired with")
 	p.calls(address)
 }
 

@@ -81,11 +81,17 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
+// atOnce bounds the rounds that run at a time: each has a server or several programs to wait for, and more of them make
+// all of them slow.
+var atOnce = make(chan struct{}, 4)
+
 // playRounds plays n rounds in one place, each aimed at another stage than the one before.
 func playRounds(t *testing.T, h *histogram, seed uint64, where string, n int, set func(*world, cut) (*cutRound, string)) {
 	for i := range n {
 		t.Run(fmt.Sprintf("%s %d", where, i), func(t *testing.T) {
 			t.Parallel()
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
 			mine := seed + uint64(i)
 			c := drawCut(stage(mine%uint64(numStages)), rand.New(rand.NewPCG(mine, uint64(len(where)))))
 			w := newWorld(t)

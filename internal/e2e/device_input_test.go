@@ -169,6 +169,54 @@ func TestDamagedState(t *testing.T) {
 	}
 }
 
+// Files of an owned device are gone altogether. That is damage like any other: it never makes the device anybody's.
+func TestLostState(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"owners", "identity.pem"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			b, romeo := w.newBox(boxConfig{}).start(), w.newOwner("romeo")
+			romeo.pairs(b, b.lan())
+			b.stop()
+			lose(w, b.stateFolder(), file)
+			for range 2 { // a restart mends nothing
+				b.start().shows("memory is damaged, pairing is locked")
+				b.waitLog(file + " is missing, although it was there")
+				if b.screen.pin() != "" {
+					t.Error("a device that has lost its memory shows a PIN")
+				}
+				b.stop()
+			}
+			b.start().shows("memory is damaged, pairing is locked")
+			b.press("hold 10")
+			romeo.pairs(b, b.lanOfLife(2))
+			romeo.calls(b.lanOfLife(2))
+		})
+	}
+}
+
+// What the owner's program has lost is no empty list either: it says so, and how to get on.
+func TestLostFolderOfXtlsctl(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b, romeo := w.newBox(boxConfig{}).start(), w.newOwner("romeo")
+	romeo.pairs(b, b.lan())
+	lose(w, romeo.dir, "devices")
+	romeo.ctl("devices").want(1, "devices is missing, although it was there", romeo.dir, "from a backup")
+	romeo.pair(b.lan(), "1234 5679").want(1, "devices is missing")
+}
+
+// lose removes both copies of a file.
+func lose(w *world, folder, name string) {
+	w.Helper()
+	for _, suffix := range []string{".a", ".b"} {
+		if err := os.Remove(filepath.Join(folder, name+suffix)); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
 // damage flips bits in both copies of a file.
 func damage(w *world, folder, name string) {
 	w.Helper()

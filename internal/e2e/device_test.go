@@ -251,6 +251,16 @@ func (b *box) press(what string) {
 	}
 }
 
+// pressForPIN presses the button and returns the PIN of the window that this opens: the display may be a moment behind.
+func (b *box) pressForPIN() string {
+	b.w.Helper()
+	windows := func() int { return strings.Count(b.screen.drawn(), "Type this PIN") }
+	before := windows()
+	b.press("press")
+	b.w.waitUntil("the display: a window", patience, func() bool { return windows() > before })
+	return b.pin()
+}
+
 // pin waits for a PIN on the display that is not one of the old ones.
 func (b *box) pin(old ...string) string {
 	b.w.Helper()

@@ -55,15 +55,16 @@ func (s *screen) all() string {
 	return strings.ReplaceAll(s.text.String(), "\r", "")
 }
 
+// drawn is all that was drawn, up to the end of the last whole box.
+func (s *screen) drawn() string {
+	all := s.all()
+	return all[:max(0, strings.LastIndex(all, "└"))]
+}
+
 // now is the box that was drawn last, as running text.
 func (s *screen) now() string {
-	all := s.all()
-	end := strings.LastIndex(all, "└")
-	if end < 0 {
-		return ""
-	}
-	start := strings.LastIndex(all[:end], "┌")
-	return flat(all[start:end])
+	drawn := s.drawn()
+	return flat(drawn[max(0, strings.LastIndex(drawn, "┌")):])
 }
 
 // flat undoes what a frame does to a text.

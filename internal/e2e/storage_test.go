@@ -92,8 +92,7 @@ func TestFullDiskWhilePairing(t *testing.T) {
 
 			d.free()
 			if at.owner == "" {
-				b.press("press")
-				romeo.pair(b.lan(), b.pin(pin)).want(0)
+				romeo.pair(b.lan(), b.pressForPIN()).want(0)
 			}
 			romeo.calls(b.lan())
 			b.checkStatus(true)
@@ -178,8 +177,7 @@ func TestFullDiskOfTheOwner(t *testing.T) {
 			d.free()
 			if at.copies == 0 {
 				w.holds(d.outside(), "devices", trust.Devices, "")
-				b.press("press")
-				romeo.pair(b.lan(), b.pin(pin)).want(0)
+				romeo.pair(b.lan(), b.pressForPIN()).want(0)
 			}
 			romeo.calls(b.lan())
 			b.checkStatus(true)
