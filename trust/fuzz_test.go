@@ -20,7 +20,7 @@ func FuzzIdentity(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if texts[i], err = id.marshal(); err != nil {
+		if texts[i], err = id.marshal([]string{"", "owners"}[i]); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -34,16 +34,16 @@ func FuzzIdentity(f *testing.F) {
 	f.Add(good[:len(good)-30])
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		id, err := parseIdentity(text)
+		id, set, err := parseIdentity(text)
 		if fuzztest.Line(t, err, lines(text)...) {
 			return
 		}
-		again, err := id.marshal()
+		again, err := id.marshal(set)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same, err := parseIdentity(again)
-		if err != nil || same.Fingerprint() != id.Fingerprint() {
+		same, sameSet, err := parseIdentity(again)
+		if err != nil || same.Fingerprint() != id.Fingerprint() || sameSet != set {
 			t.Fatalf("%v became %v, %v", id, same, err)
 		}
 		if !id.Certificate.Leaf.Equal(same.Certificate.Leaf) || id.Fingerprint() != FingerprintOf(id.DER()) {
@@ -87,7 +87,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	identity, err := id.marshal()
+	identity, err := id.marshal("owners")
 	if err != nil {
 		f.Fatal(err)
 	}

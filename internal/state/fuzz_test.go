@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"xtls-agent/internal/fuzztest"
+	"xtls-agent/internal/state/statetest"
 )
 
 // A fuzzedCopy is one copy as somebody left it.
@@ -91,7 +92,7 @@ func FuzzCopies(f *testing.F) {
 				files["owners"+suffix] = file
 			}
 		}
-		m := newMemFS(files)
+		m := statetest.New(files)
 		wantData, wantOutcome := want(a, b)
 		for _, when := range []string{"at first", "again", "after a restart"} {
 			d, err := Open("/state", m)
@@ -112,7 +113,7 @@ func FuzzCopies(f *testing.F) {
 }
 
 // checkRemoval: what is damaged takes no new content until it is removed, and what is removed is gone for good.
-func checkRemoval(t *testing.T, m *memFS, outcome string) {
+func checkRemoval(t *testing.T, m *statetest.FS, outcome string) {
 	t.Helper()
 	d, err := Open("/state", m)
 	if err != nil {
@@ -126,9 +127,9 @@ func checkRemoval(t *testing.T, m *memFS, outcome string) {
 		t.Fatalf("removing: %v", err)
 	}
 	for _, lost := range []string{"owners.a", "owners.b"} {
-		files := m.files()
+		files := m.Files()
 		delete(files, lost)
-		again, err := Open("/state", newMemFS(files))
+		again, err := Open("/state", statetest.New(files))
 		if err != nil {
 			t.Fatal(err)
 		}
