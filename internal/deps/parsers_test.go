@@ -16,7 +16,7 @@ import (
 // parserName is how functions are called here that make something of what came from outside; parserInput is what it comes as.
 var (
 	parserName  = regexp.MustCompile(`^(?i:parse|unmarshal|decode|read|load|sniff|scan|check|unpack|unescape|incoming|reencoded)([A-Z0-9]|$)`)
-	parserInput = regexp.MustCompile(`^(\[\]byte|\.{0,3}(\[\])?string|io\.Reader|\*bufio\.Reader|net\.Conn|cryptobyte\.String|\*?(xmpp\.)?(Element|Stanza)|\*?xmpp\.Request)$`)
+	parserInput = regexp.MustCompile(`^(\[\]byte|\.{0,3}(\[\])?string|io\.Reader|\*bufio\.Reader|net\.Conn|cryptobyte\.String|\*?(xmpp\.)?(Element|Stanza)|\*?xmpp\.Request|\*folder|(trust\.)?Store)$`)
 )
 
 // notFuzzed are the functions with such a name and parameter that no fuzz target of their package reaches, with the reason.
