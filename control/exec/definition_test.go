@@ -98,6 +98,10 @@ func TestDefinitionsAreRefused(t *testing.T) {
 		{[]string{"/usr/bin/python3", "-c", "print({a})"}, text("a"), "as a script"},
 		{[]string{"/bin/busybox", "sh", "-c", "{a}"}, text("a"), "as a script"},
 		{[]string{"/usr/bin/sudo", "/bin/sh", "-c", "{a}"}, text("a"), "as a script"},
+		{[]string{"/bin/sh", "{a}"}, text("a"), "as a script"}, // the file of that name
+		{[]string{"/bin/sh", "-x", "/usr/local/lib/{a}.sh"}, text("a"), "as a script"},
+		{[]string{"/usr/bin/env", "/usr/bin/python3", "{a}"}, text("a"), "as a script"},
+		{[]string{"/bin/busybox", "sh", "{a}"}, text("a"), "as a script"},
 		{[]string{"/usr/bin/awk", "{a}"}, text("a"), "as a script"},
 		{[]string{"/usr/bin/ssh", "host", "lamp", "{a}"}, text("a"), "as a script"},
 		{[]string{"/usr/bin/env", "{a}"}, text("a"), "as a program"},

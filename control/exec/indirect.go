@@ -14,7 +14,7 @@ import (
 var (
 	// starters run the program that their arguments name.
 	starters = regexp.MustCompile(`^(env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|timeout|xargs|runuser|setpriv|time|busybox)$`)
-	// interpreters run the argument after a flag for it.
+	// interpreters run the argument after a flag for it, or else the file that their first argument names.
 	interpreters = regexp.MustCompile(`^([abdkz]?sh|mksh|bash|dash|fish|su|python[0-9.]*|perl|ruby|node|php|lua[0-9.]*)$`)
 	scriptFlag   = regexp.MustCompile(`^(-[A-Za-z]*[ceEr]|--(eval|command|execute|print))$`)
 	// scriptFirst run their first argument that is no flag.
@@ -29,20 +29,23 @@ func checkIndirect(args []argument, fields []Field) error {
 	program := filepath.Base(args[0].text())
 	starting := starters.MatchString(program) // the program that it runs is still to come
 	scriptHere := scriptFirst.MatchString(program)
+	fileHere := interpreters.MatchString(program) // the name of a script may be still to come
 	for _, a := range args[1:] {
 		free := a.free(fields)
 		switch word := a.text(); {
 		case starting && a.placeholder():
 			return fmt.Errorf("%s could run the value of a field as a program: name that program, by its absolute path, before the field", program)
-		case free && (scriptHere || remote.MatchString(program)):
+		case free && (scriptHere || fileHere || remote.MatchString(program)):
 			return fmt.Errorf("%s would run the value of a field as a script: give the field to a script as an argument (sh -c 'lamp \"$1\"' sh {field}), or make it a list", program)
 		case starting && (filepath.IsAbs(word) || program == "busybox"):
 			program = filepath.Base(word)
 			starting, scriptHere = starters.MatchString(program), scriptFirst.MatchString(program)
+			fileHere = interpreters.MatchString(program)
 		case scriptFirst.MatchString(program):
 			scriptHere = scriptHere && strings.HasPrefix(word, "-")
 		default:
 			scriptHere = interpreters.MatchString(program) && scriptFlag.MatchString(word)
+			fileHere = fileHere && strings.HasPrefix(word, "-")
 		}
 	}
 	return nil
