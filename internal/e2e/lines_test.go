@@ -91,9 +91,7 @@ func (w *world) pairsFar(s setting, who string, line testpeer.Line) {
 		w.pairsOver(b, romeo, b.jid)
 		return
 	}
-	pair := romeo.pairs(b, b.jid)
-	call := romeo.calls(b.jid)
-	w.Logf("pairing took %v, a call %v", seconds(pair), seconds(call))
+	w.Logf("pairing took %v", seconds(romeo.pairs(b, b.jid)))
 }
 
 // newFarPair is newPair, with a line between the server and the device, the owner or both.
