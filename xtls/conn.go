@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -29,15 +29,16 @@ type Conn struct {
 
 	raw     *ibb.Conn // beneath TLS
 	session *jingle.Session
+	begun   atomic.Bool   // Close was called
 	closed  chan struct{} // closed by Close
-	once    sync.Once
+	over    chan struct{} // closed at its end
 }
 
 // attend ties a TLS connection to its Jingle session: when the peer ends that, what has arrived may
 // still be read, and then comes [io.ErrUnexpectedEOF] unless the peer closed TLS before. gone is called a
 // moment later. When the attempt at the PIN is over, the connection is closed at once.
 func (e *Endpoint) attend(c *Conn, gone func()) *Conn {
-	c.closed = make(chan struct{})
+	c.closed, c.over = make(chan struct{}), make(chan struct{})
 	var over <-chan struct{}
 	if c.Attempt != nil {
 		over = c.Attempt.Done()
@@ -86,11 +87,13 @@ func (c *Conn) Close() error { return c.end(jingle.Success) }
 func (c *Conn) Fail() error { return c.end(jingle.SecurityError) }
 
 func (c *Conn) end(condition string) error {
-	var err error
-	c.once.Do(func() {
-		close(c.closed)
-		err = c.Conn.Close() // sends close_notify, and closes the bytestream beneath
-		c.session.Terminate(jingle.Reason{Condition: condition})
-	})
+	if !c.begun.CompareAndSwap(false, true) {
+		<-c.over
+		return nil
+	}
+	defer close(c.over)
+	close(c.closed)
+	err := c.Conn.Close() // sends close_notify, and closes the bytestream beneath
+	c.session.Terminate(jingle.Reason{Condition: condition})
 	return err
 }

@@ -29,22 +29,31 @@ type Framer struct {
 	limits       xmpp.Limits
 	writeTimeout time.Duration
 
-	readMu  sync.Mutex // guards what reading needs
+	reading turn // guards what reading needs
 	dec     *xmpp.Decoder
 	readErr error // the end of reading; sticky
 
-	writeMu  sync.Mutex // guards what writing needs
-	open     bool       // our header is out, our end tag is not
-	writeErr error      // the end of writing; sticky
+	writing  turn  // guards what writing needs
+	open     bool  // our header is out, our end tag is not
+	writeErr error // the end of writing; sticky
 
 	deadlineMu sync.Mutex // guards limit and the connection's deadlines
 	limit      time.Time  // no deadline is set beyond it; zero for none
 
-	aborted   atomic.Pointer[Error] // what Abort sent; nothing is handed out after it
-	closing   chan struct{}         // closed by Close
-	closeOnce sync.Once
-	closeErr  error
+	aborted  atomic.Pointer[Error] // what Abort sent; nothing is handed out after it
+	closing  chan struct{}         // closed by Close
+	begun    atomic.Bool           // Close was called
+	closed   chan struct{}         // closed at its end
+	closeErr error
 }
+
+// A turn is a mutex that may be held while the connection is waited for. The wait for it is one on a channel, so that a
+// bubble of testing/synctest takes it for the wait that it is.
+type turn chan struct{}
+
+func newTurn() turn    { return make(turn, 1) }
+func (t turn) take()   { t <- struct{}{} }
+func (t turn) giveUp() { <-t }
 
 // NewFramer returns a framer on conn, which Close closes. A zero writeTimeout is 30 s: the time that a
 // write may stand still, not the time that it takes.
@@ -54,7 +63,8 @@ func NewFramer(conn net.Conn, limits xmpp.Limits, writeTimeout time.Duration) *F
 	}
 	return &Framer{
 		conn: conn, limits: limits, writeTimeout: writeTimeout,
-		dec: xmpp.NewDecoder(conn, limits), closing: make(chan struct{}),
+		dec: xmpp.NewDecoder(conn, limits), reading: newTurn(), writing: newTurn(),
+		closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
 
@@ -96,8 +106,8 @@ func (f *Framer) armWrite() {
 
 // WriteHeader opens our direction of the stream. What is in extra follows in the same write.
 func (f *Framer) WriteHeader(h Header, extra ...*xmpp.Element) error {
-	f.writeMu.Lock()
-	defer f.writeMu.Unlock()
+	f.writing.take()
+	defer f.writing.giveUp()
 	buf := h.appendXML(nil)
 	for _, el := range extra {
 		buf = appendElement(buf, el)
@@ -109,8 +119,8 @@ func (f *Framer) WriteHeader(h Header, extra ...*xmpp.Element) error {
 // WriteElement writes el whole.
 func (f *Framer) WriteElement(el *xmpp.Element) error {
 	buf := appendElement(nil, el)
-	f.writeMu.Lock()
-	defer f.writeMu.Unlock()
+	f.writing.take()
+	defer f.writing.giveUp()
 	return f.write(buf)
 }
 
@@ -127,12 +137,12 @@ func appendElement(dst []byte, el *xmpp.Element) []byte {
 
 // WriteSpace writes a space: a sign of life that no peer answers (RFC 6120 §4.6.1).
 func (f *Framer) WriteSpace() error {
-	f.writeMu.Lock()
-	defer f.writeMu.Unlock()
+	f.writing.take()
+	defer f.writing.giveUp()
 	return f.write([]byte{' '})
 }
 
-// write writes buf; after an error nothing can follow, since buf may be out in part. The caller holds writeMu.
+// write writes buf; after an error nothing can follow, since buf may be out in part. The caller has its turn.
 func (f *Framer) write(buf []byte) error {
 	for len(buf) > 0 && f.writeErr == nil {
 		f.armWrite()
@@ -148,8 +158,8 @@ func (f *Framer) write(buf []byte) error {
 // ReadHeader reads the peer's header. Errors are a *[HeaderError], an *[Error], or those of the connection.
 // Nothing is sent to the peer because of them; Abort does that.
 func (f *Framer) ReadHeader() (Header, error) {
-	f.readMu.Lock()
-	defer f.readMu.Unlock()
+	f.reading.take()
+	defer f.reading.giveUp()
 	root, err := f.dec.Root()
 	if err == nil {
 		var h Header
@@ -169,9 +179,9 @@ func (f *Framer) ReadHeader() (Header, error) {
 // *[Error] when it gave a reason, and io.ErrUnexpectedEOF when it vanished. Input that is not well-formed or
 // exceeds the limits ends the stream with a sent *[Error].
 func (f *Framer) ReadElement() (*xmpp.Element, error) {
-	f.readMu.Lock()
+	f.reading.take()
 	el, err := f.read()
-	f.readMu.Unlock()
+	f.reading.giveUp()
 	if err := f.ended(); err != nil {
 		return nil, err
 	}
@@ -194,7 +204,7 @@ func (f *Framer) ended() error {
 	return nil
 }
 
-// read is ReadElement without its consequences. The caller holds readMu.
+// read is ReadElement without its consequences. The caller has its turn.
 func (f *Framer) read() (*xmpp.Element, error) {
 	if f.readErr != nil {
 		return nil, f.readErr
@@ -217,16 +227,16 @@ func (f *Framer) read() (*xmpp.Element, error) {
 
 // Buffered returns how many bytes were received and not read yet.
 func (f *Framer) Buffered() int {
-	f.readMu.Lock()
-	defer f.readMu.Unlock()
+	f.reading.take()
+	defer f.reading.giveUp()
 	return f.dec.Buffered()
 }
 
 // Restart prepares for new headers in both directions on the same connection (RFC 6120 §4.3.3). The peer waits for ours, so
 // bytes that are there already were slipped in, and are an error.
 func (f *Framer) Restart() error {
-	f.readMu.Lock()
-	defer f.readMu.Unlock()
+	f.reading.take()
+	defer f.reading.giveUp()
 	if n := f.dec.Buffered(); n > 0 {
 		return fmt.Errorf("stream: %d bytes before the restart that nobody may have sent", n)
 	}
@@ -238,8 +248,8 @@ func (f *Framer) Restart() error {
 func (f *Framer) Abort(e *Error) {
 	f.aborted.Store(e)
 	f.bound(time.Now().Add(closeTimeout)) // the peer may not be reading
-	f.writeMu.Lock()
-	defer f.writeMu.Unlock()
+	f.writing.take()
+	defer f.writing.giveUp()
 	if f.open {
 		f.open = false
 		_ = f.write(append(e.appendXML(nil), "</stream:stream>"...)) // it is over either way
@@ -252,7 +262,7 @@ func (f *Framer) Abort(e *Error) {
 // Close ends the stream in order: our end tag, then the peer's, for which it waits 2 s at most; then it closes the
 // connection. Readers and writers are freed. It may be called again; it then waits for the first call.
 func (f *Framer) Close() error {
-	f.closeOnce.Do(func() {
+	if f.begun.CompareAndSwap(false, true) {
 		close(f.closing)
 		f.bound(time.Now().Add(closeTimeout))
 		var writing sync.WaitGroup
@@ -260,13 +270,15 @@ func (f *Framer) Close() error {
 		f.drain() // meanwhile: a peer that closes too may not read before its own end tag is out
 		writing.Wait()
 		f.closeErr = f.conn.Close()
-	})
+		close(f.closed)
+	}
+	<-f.closed
 	return f.closeErr
 }
 
 func (f *Framer) writeEnd() {
-	f.writeMu.Lock()
-	defer f.writeMu.Unlock()
+	f.writing.take()
+	defer f.writing.giveUp()
 	if f.open {
 		f.open = false
 		_ = f.write([]byte("</stream:stream>"))
@@ -279,8 +291,8 @@ func (f *Framer) writeEnd() {
 // drain reads up to the peer's end tag. Who sent stanzas that crossed with our end tag gets no answer to them
 // (RFC 6120 §4.4).
 func (f *Framer) drain() {
-	f.readMu.Lock()
-	defer f.readMu.Unlock()
+	f.reading.take()
+	defer f.reading.giveUp()
 	for f.readErr == nil && f.aborted.Load() == nil {
 		_, _ = f.read()
 	}
