@@ -37,6 +37,12 @@ func startAttacker(t testing.TB, l xmpp.Link, guess func() string) *attacker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startAttackerWith(t, l, id, guess)
+}
+
+// startAttackerWith starts one who has an identity that the other side may trust.
+func startAttackerWith(t testing.TB, l xmpp.Link, id *trust.Identity, guess func() string) *attacker {
+	t.Helper()
 	a := &attacker{t: t, id: id, full: l.LocalAddr().String(), guess: guess}
 	s := xmpp.NewSession(l, nil)
 	a.end = xtls.New(s, xtls.Config{Certificate: id.Certificate, Trust: gullible{}, Gate: gate{a}, Serve: a.serve})

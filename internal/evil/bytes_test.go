@@ -2,36 +2,12 @@ package evil
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"regexp"
-	"strings"
 	"testing"
-
-	"mellium.im/xmpp/jid"
 
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 )
-
-var dataElement = regexp.MustCompile(`(<data [^>]*>)([^<]*)(</data>)`)
-
-func isData(st *xmpp.Stanza) bool { return strings.Contains(st.Element().String(), "<data ") }
-
-// flip inverts a bit of the last byte but n of a block: of a record's content, or of its MAC.
-func flip(st *xmpp.Stanza, n int) *xmpp.Stanza {
-	return rewrite(st, func(text string) string {
-		return dataElement.ReplaceAllStringFunc(text, func(el string) string {
-			part := dataElement.FindStringSubmatch(el)
-			block, err := base64.StdEncoding.DecodeString(part[2])
-			if err != nil || len(block) == 0 {
-				return el
-			}
-			block[max(0, len(block)-1-n)] ^= 0x10
-			return part[1] + base64.StdEncoding.EncodeToString(block) + part[3]
-		})
-	})
-}
 
 // scene is one device and one phone, for an attack on the blocks of their bytestreams.
 type scene struct {
@@ -47,9 +23,9 @@ func newScene(t testing.TB) *scene {
 }
 
 // onBlock makes the server honest but for the block with number at, from either side, which becomes what f returns.
-func (sc *scene) onBlock(at int, f move) {
+func (sc *scene) onBlock(at int, f Move) {
 	sc.become(func(st *xmpp.Stanza) []*xmpp.Stanza {
-		if !isData(st) {
+		if !IsData(st) {
 			return []*xmpp.Stanza{st}
 		}
 		sc.blocks++
@@ -75,19 +51,6 @@ func countBlocks(t *testing.T) int {
 	return sc.blocks
 }
 
-var sidAttr = regexp.MustCompile(`sid='([^']*)'`)
-
-// cut ends the bytestream after a block, to both sides, as if the other had closed it.
-func cut(st *xmpp.Stanza) []*xmpp.Stanza {
-	sid := sidAttr.FindStringSubmatch(st.Element().String())[1]
-	stop := func(id string, from, to jid.JID) *xmpp.Stanza {
-		return &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: id, From: from, To: to, Payload: []*xmpp.Element{
-			xmpp.NewElement("http://jabber.org/protocol/ibb", "close").With("sid", sid),
-		}}
-	}
-	return []*xmpp.Stanza{st, stop("cut-1", st.From, st.To), stop("cut-2", st.To, st.From)}
-}
-
 // Truncated after every record, a pairing has either come about, or it has not and can be repeated: nobody is left who trusts
 // somebody else, and no half-finished owner takes the device.
 func TestTruncatedAfterEveryBlock(t *testing.T) {
@@ -97,7 +60,7 @@ func TestTruncatedAfterEveryBlock(t *testing.T) {
 		t.Run(fmt.Sprint("block ", at), func(t *testing.T) {
 			t.Parallel()
 			sc := newScene(t)
-			sc.onBlock(at, cut)
+			sc.onBlock(at, Cut)
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
 			sc.check(t)
@@ -139,7 +102,7 @@ func TestFlippedBitInEveryBlock(t *testing.T) {
 		t.Run(fmt.Sprint("block ", at), func(t *testing.T) {
 			t.Parallel()
 			sc := newScene(t)
-			sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{flip(st, at%40)} })
+			sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{Flip(st, at%40)} })
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
 			sc.check(t)
@@ -163,7 +126,7 @@ func TestSwappedCertificates(t *testing.T) {
 			sc := newScene(t)
 			swapped, seen := 0, 0
 			sc.become(func(st *xmpp.Stanza) []*xmpp.Stanza {
-				if !isData(st) || st.From.String() != side {
+				if !IsData(st) || st.From.String() != side {
 					return []*xmpp.Stanza{st}
 				}
 				seen++
@@ -171,9 +134,7 @@ func TestSwappedCertificates(t *testing.T) {
 					return []*xmpp.Stanza{st}
 				}
 				swapped++
-				return []*xmpp.Stanza{rewrite(st, func(text string) string {
-					return dataElement.ReplaceAllString(text, "${1}"+old[seen-1]+"${3}")
-				})}
+				return []*xmpp.Stanza{WithBlock(st, old[seen-1])}
 			})
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
@@ -191,8 +152,8 @@ func TestSwappedCertificates(t *testing.T) {
 // blocksFrom returns the blocks that one client has sent.
 func blocksFrom(sent []*xmpp.Stanza, full string) (blocks []string) {
 	for _, st := range sent {
-		if part := dataElement.FindStringSubmatch(st.Element().String()); part != nil && st.From.String() == full {
-			blocks = append(blocks, part[2])
+		if block, ok := Block(st); ok && st.From.String() == full {
+			blocks = append(blocks, block)
 		}
 	}
 	return blocks

@@ -6,30 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"mellium.im/xmpp/jid"
-
 	"xtls-agent/owner"
 	"xtls-agent/xmpp"
 )
-
-// crossed connects victim with another than it means: what it sends to meant reaches got, and the other way round. The names
-// in the stanzas are exchanged too, so that Jingle sees nothing wrong.
-func crossed(victim, meant, got string) move {
-	bareMeant, bareGot := jid.MustParse(meant).Bare().String(), jid.MustParse(got).Bare().String()
-	rename := func(st *xmpp.Stanza, old, bareOld, with, bareWith string) []*xmpp.Stanza {
-		names := strings.NewReplacer(old, with, bareOld, bareWith)
-		return []*xmpp.Stanza{rewrite(st, names.Replace)}
-	}
-	return func(st *xmpp.Stanza) []*xmpp.Stanza {
-		switch from, to := st.From.String(), st.To.String(); {
-		case from == victim && to == meant:
-			return rename(st, meant, bareMeant, got, bareGot)
-		case from == got && to == victim:
-			return rename(st, got, bareGot, meant, bareMeant)
-		}
-		return []*xmpp.Stanza{st}
-	}
-}
 
 // DESIGN §3: the end-to-end stream header stops a server from cross-connecting two devices, even one whose PIN the
 // person is made to type.
@@ -44,7 +23,7 @@ func TestCrossConnectedDevices(t *testing.T) {
 			if strings.HasSuffix(which, "answers") {
 				read = d2
 			}
-			s.become(crossed(romeoJID, boxJID, box2JID))
+			s.become(Crossed(romeoJID, boxJID, box2JID))
 			err := inTime(t, func(ctx context.Context) error { return p.pair(ctx, boxJID, read) })
 			good, wrong := d2.proofs.count()
 			if good+wrong != 1 {
@@ -75,7 +54,7 @@ func TestCrossConnectedDevicesLater(t *testing.T) {
 	if err := inTime(t, func(ctx context.Context) error { return p.pair(ctx, box2JID, d2) }); err != nil {
 		t.Fatal(err)
 	}
-	s.become(crossed(romeoJID, boxJID, box2JID))
+	s.become(Crossed(romeoJID, boxJID, box2JID))
 	if err := s.whileItMoves(t, func(ctx context.Context) error { return p.open(ctx, boxJID) }); !errors.Is(err, owner.ErrNotAuthentic) {
 		t.Errorf("the other paired device answers: %v", err)
 	}
@@ -91,7 +70,7 @@ func TestCrossConnectedOwners(t *testing.T) {
 	s := newServer()
 	d, p := startDevice(t, s, boxJID), startPhone(t, s, romeoJID)
 	startPhone(t, s, paulJID)
-	s.become(crossed(boxJID, paulJID, romeoJID)) // the device hears romeo as paul
+	s.become(Crossed(boxJID, paulJID, romeoJID)) // the device hears romeo as paul
 	err := s.whileItMoves(t, func(ctx context.Context) error { return p.pair(ctx, boxJID, d) })
 	if err == nil {
 		t.Error("paired as somebody else")
@@ -117,7 +96,7 @@ func TestCrossConnectedOwnersLater(t *testing.T) {
 	if err := inTime(t, func(ctx context.Context) error { return q.pair(ctx, boxJID, d) }); err == nil {
 		t.Fatal("a press at an owned device let somebody in whom no owner has named")
 	}
-	s.become(crossed(boxJID, romeoJID, paulJID)) // the device hears paul as romeo
+	s.become(Crossed(boxJID, romeoJID, paulJID)) // the device hears paul as romeo
 	if err := s.whileItMoves(t, func(ctx context.Context) error { return q.pair(ctx, boxJID, d) }); err == nil {
 		t.Error("a stranger paired in an owner's name")
 	}

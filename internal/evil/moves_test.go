@@ -8,22 +8,23 @@ import (
 	"xtls-agent/xmpp"
 )
 
-// The moves that random plans are made of. Each is made anew for a step, since some of them remember. They run under the server's
-// lock, and so may share a source of randomness.
+// The moves that random plans are made of, besides the Rewritings. Each is made anew for a step, since some of them
+// remember. They run under the server's lock, and so may share a source of randomness.
 var moves = []struct {
 	name string
-	make func(s *server, r *rand.Rand) move
+	make func(s *server, r *rand.Rand) Move
 }{
 	{"drop", rarely(func(_ *server, _ *rand.Rand, _ *xmpp.Stanza) []*xmpp.Stanza { return nil })},
-	{"repeat", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{st, clone(st)} })},
+	{"repeat", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{st, Clone(st)} })},
 	{"replay", rarely(func(s *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
-		return []*xmpp.Stanza{st, clone(s.heard[r.IntN(len(s.heard))])}
+		return []*xmpp.Stanza{st, Clone(s.heard[r.IntN(len(s.heard))])}
 	})},
 	{"flip", rarely(func(_ *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
-		return []*xmpp.Stanza{flip(st, r.IntN(60))}
+		return []*xmpp.Stanza{Flip(st, r.IntN(60))}
 	})},
+	{"swap the block", rarely(swapped)},
 	{"turn round", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
-		back := clone(st)
+		back := Clone(st)
 		back.From, back.To = st.To, st.From
 		return []*xmpp.Stanza{st, back}
 	})},
@@ -34,27 +35,19 @@ var moves = []struct {
 	{"invent", rarely(func(_ *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
 		return []*xmpp.Stanza{st, invented(r)}
 	})},
-	{"cut", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
-		if !isData(st) {
-			return []*xmpp.Stanza{st}
-		}
-		return cut(st)
-	})},
-	{"reorder", func(_ *server, r *rand.Rand) move { return held(r, 1) }},
-	{"delay", func(_ *server, r *rand.Rand) move { return held(r, 2+r.IntN(4)) }},
-	{"rewrite", func(_ *server, r *rand.Rand) move {
-		w := &weapon{change: rewritings[r.IntN(len(rewritings))].change}
-		return w.move
-	}},
-	{"cross", func(*server, *rand.Rand) move { return crossed(romeoJID, boxJID, box2JID) }},
-	{"cross owners", func(*server, *rand.Rand) move { return crossed(boxJID, paulJID, romeoJID) }},
+	{"cut", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return Cut(st) })},
+	{"reorder", func(_ *server, r *rand.Rand) Move { return held(r, 1) }},
+	{"delay", func(_ *server, r *rand.Rand) Move { return held(r, 2+r.IntN(4)) }},
+	{"cross devices", func(*server, *rand.Rand) Move { return Crossed(romeoJID, boxJID, box2JID) }},
+	{"cross owners", func(*server, *rand.Rand) Move { return Crossed(boxJID, paulJID, romeoJID) }},
+	{"reflect", func(*server, *rand.Rand) Move { return reflecting }},
 }
 
 var everybody = []string{boxJID, box2JID, romeoJID, paulJID, "home.example", "mallory@evil.example/x"}
 
 // rarely makes a move of what happens to one stanza in a dozen or so.
-func rarely(f func(*server, *rand.Rand, *xmpp.Stanza) []*xmpp.Stanza) func(*server, *rand.Rand) move {
-	return func(s *server, r *rand.Rand) move {
+func rarely(f func(*server, *rand.Rand, *xmpp.Stanza) []*xmpp.Stanza) func(*server, *rand.Rand) Move {
+	return func(s *server, r *rand.Rand) Move {
 		rate := 4 + r.IntN(20)
 		return func(st *xmpp.Stanza) []*xmpp.Stanza {
 			if r.IntN(rate) != 0 {
@@ -65,8 +58,28 @@ func rarely(f func(*server, *rand.Rand, *xmpp.Stanza) []*xmpp.Stanza) func(*serv
 	}
 }
 
+// swapped puts a block that the same client has sent before in the place of its new one.
+func swapped(s *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
+	if !IsData(st) {
+		return []*xmpp.Stanza{st}
+	}
+	old := blocksFrom(s.heard, st.From.String())
+	if len(old) == 0 {
+		return []*xmpp.Stanza{st}
+	}
+	return []*xmpp.Stanza{WithBlock(st, old[r.IntN(len(old))])}
+}
+
+// reflecting gives romeo back what he says to the device, as the device's words.
+func reflecting(st *xmpp.Stanza) []*xmpp.Stanza {
+	if st.From.String() == romeoJID && st.To.String() == boxJID {
+		st.From, st.To = st.To, st.From
+	}
+	return []*xmpp.Stanza{st}
+}
+
 // held keeps a stanza now and then until n more have passed.
-func held(r *rand.Rand, n int) move {
+func held(r *rand.Rand, n int) Move {
 	var kept *xmpp.Stanza
 	left := 0
 	return func(st *xmpp.Stanza) []*xmpp.Stanza {
@@ -107,19 +120,34 @@ func invented(r *rand.Rand) *xmpp.Stanza {
 	return st
 }
 
-// composed makes one move of several, each of which gets what the one before has made.
-func composed(list []move) move {
-	return func(st *xmpp.Stanza) []*xmpp.Stanza {
-		now := []*xmpp.Stanza{st}
-		for _, m := range list {
-			var next []*xmpp.Stanza
-			for _, st := range now {
-				if st != nil {
-					next = append(next, m(st)...)
-				}
-			}
-			now = next
+// A mood is what the evil server does during one step of a plan.
+type mood struct {
+	name string
+	move Move
+	// alone is the one rewriting, if the server does nothing else; weapon counts its hits.
+	alone  *Rewriting
+	weapon *Weapon
+}
+
+// newMood makes a server honest one time in three; else it does one thing or two.
+func newMood(s *server, r *rand.Rand) mood {
+	var m mood
+	var list []Move
+	for range r.IntN(3) {
+		if r.IntN(3) > 0 {
+			mv := moves[r.IntN(len(moves))]
+			m.name += mv.name + " "
+			list = append(list, mv.make(s, rand.New(rand.NewPCG(r.Uint64(), 4))))
+			continue
 		}
-		return now
+		m.alone = &Rewritings[r.IntN(len(Rewritings))]
+		m.weapon = &Weapon{Change: m.alone.Change}
+		m.name += "rewrite: " + m.alone.Name + " "
+		list = append(list, m.weapon.Move)
 	}
+	if len(list) != 1 {
+		m.alone = nil
+	}
+	m.move = Composed(list)
+	return m
 }

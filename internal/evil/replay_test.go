@@ -37,7 +37,7 @@ func TestReplayedPairing(t *testing.T) {
 	for _, st := range sc.sent()[before:] {
 		if st.From.String() == boxJID {
 			answers++
-			if strings.Contains(st.Element().String(), answer) {
+			if strings.Contains(st.Element().String(), Answer) {
 				accepted++
 			}
 		}
@@ -65,12 +65,10 @@ func TestReplayedToTheOwner(t *testing.T) {
 	recorded := blocksFrom(sc.sent(), boxJID)
 	next, hits := 0, 0
 	sc.become(func(st *xmpp.Stanza) []*xmpp.Stanza {
-		if !isData(st) || st.From.String() != boxJID || next >= len(recorded) {
+		if !IsData(st) || st.From.String() != boxJID || next >= len(recorded) {
 			return []*xmpp.Stanza{st}
 		}
-		again := rewrite(st, func(text string) string {
-			return dataElement.ReplaceAllString(text, "${1}"+recorded[next]+"${3}")
-		})
+		again := WithBlock(st, recorded[next])
 		next++
 		hits++
 		return []*xmpp.Stanza{again}
@@ -104,14 +102,14 @@ func TestSteeredBackToAPIN(t *testing.T) {
 			sc.p.mustPair(sc.d)
 			sc.d.press()
 			before := len(sc.sent())
-			w := &weapon{change: in(answer, func(text string) string {
+			w := &Weapon{Change: In(Answer, func(text string) string {
 				text = strings.Replace(text, "session-accept", "session-terminate", 1)
-				return replace("<content.*</content>", "<reason>"+reason+"</reason>")(text)
+				return Replace("<content.*</content>", "<reason>"+reason+"</reason>")(text)
 			})}
-			sc.become(w.move)
+			sc.become(w.Move)
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.open(ctx, boxJID) })
 			sc.become(nil)
-			if w.hits.Load() != 1 {
+			if w.Hits.Load() != 1 {
 				t.Fatal("the weapon never hit")
 			}
 			if err == nil || errors.Is(err, owner.ErrNotPairing) || errors.Is(err, owner.ErrWrongPIN) || errors.Is(err, owner.ErrTooMany) {
@@ -165,9 +163,9 @@ func TestRogueDeviceAnnouncesThePinnedCertificate(t *testing.T) {
 	before := len(sc.sent())
 	l := sc.mask(romeoJID, boxJID)
 	altered := new(atomic.Bool)
-	l.alter = in(answer, func(text string) string {
+	l.alter = In(Answer, func(text string) string {
 		altered.Store(true)
-		return replace(">[0-9a-f]{64}<", ">"+sc.d.identity().String()+"<")(text)
+		return Replace(">[0-9a-f]{64}<", ">"+sc.d.identity().String()+"<")(text)
 	})
 	startAttacker(t, l, func() string { return "00000000" })
 	err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.open(ctx, boxJID) })

@@ -10,16 +10,12 @@ import (
 	"xtls-agent/xmpp"
 )
 
-// A move is what the evil server makes of one stanza: it returns what is delivered in its place. It may alter the stanza and
-// keep it for later. From is set already; it is the server that vouches for it, so a move may set another.
-type move func(st *xmpp.Stanza) []*xmpp.Stanza
-
 // server is an XMPP server in the attacker's hands.
 type server struct {
 	mu    sync.Mutex // guards all below, and keeps the order of what is delivered
 	links map[string]*link
 	masks map[[2]string]*link // by {victim, mask}: gets what the victim sends to the mask
-	move  move                // nil: honest
+	move  Move                // nil: honest
 	heard []*xmpp.Stanza      // everything that clients sent, as they sent it; read only
 	last  time.Time           // when the last one was heard
 }
@@ -37,6 +33,13 @@ func (s *server) connect(full string) *link {
 	return l
 }
 
+// knows reports whether somebody is connected by this full JID.
+func (s *server) knows(full string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.links[full] != nil
+}
+
 // mask returns a link on which the attacker speaks to victim as somebody else, and gets what victim sends there.
 func (s *server) mask(victim, as string) *link {
 	l := newLink(s, as)
@@ -48,7 +51,7 @@ func (s *server) mask(victim, as string) *link {
 }
 
 // become makes the server do as m says; nil makes it honest again.
-func (s *server) become(m move) {
+func (s *server) become(m Move) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.move = m
@@ -89,7 +92,7 @@ func (s *server) route(from *link, st *xmpp.Stanza) {
 	if from.mask {
 		s.last = time.Now()
 		if from.alter != nil {
-			st = rewrite(st, from.alter)
+			st = Rewrite(st, from.alter)
 		}
 		if to := s.links[st.To.String()]; to != nil {
 			to.put(st)
@@ -99,7 +102,7 @@ func (s *server) route(from *link, st *xmpp.Stanza) {
 	s.heard, s.last = append(s.heard, st), time.Now()
 	out := []*xmpp.Stanza{st}
 	if s.move != nil {
-		out = s.move(clone(st)) // what was heard stays as it was
+		out = s.move(Clone(st)) // what was heard stays as it was
 	}
 	for _, st := range out {
 		if st != nil { // a move may have made what is no stanza
@@ -115,7 +118,7 @@ func (s *server) deliver(st *xmpp.Stanza) {
 		to = s.links[st.To.String()]
 	}
 	if to != nil {
-		to.put(clone(st))
+		to.put(Clone(st))
 		return
 	}
 	if back := s.links[st.From.String()]; back != nil && st.IsRequest() {
@@ -124,19 +127,6 @@ func (s *server) deliver(st *xmpp.Stanza) {
 			Kind: xmpp.IQ, Type: xmpp.Fail, ID: st.ID, From: st.To, To: st.From, Payload: []*xmpp.Element{unavailable.Element()},
 		})
 	}
-}
-
-// clone returns a copy that shares nothing with st, as a peer would read it.
-func clone(st *xmpp.Stanza) *xmpp.Stanza {
-	el, err := xmpp.ParseElement([]byte(st.Element().String()), xmpp.Limits{})
-	if err != nil {
-		panic("evil: a stanza that cannot be written: " + err.Error())
-	}
-	again, err := xmpp.ParseStanza(el)
-	if err != nil {
-		panic("evil: a stanza that cannot be read: " + err.Error())
-	}
-	return again
 }
 
 // link is a client's connection to the server. Its inbox is not bounded: it is for tests.
@@ -182,7 +172,7 @@ func (l *link) WriteStanza(st *xmpp.Stanza) error {
 	if shut {
 		return io.ErrClosedPipe
 	}
-	l.server.route(l, clone(st)) // the sender may go on using it
+	l.server.route(l, Clone(st)) // the sender may go on using it
 	return nil
 }
 

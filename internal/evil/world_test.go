@@ -3,13 +3,10 @@ package evil
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"regexp"
 	"runtime"
@@ -24,6 +21,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/agent"
+	"xtls-agent/control"
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/owner"
@@ -54,21 +52,38 @@ const patience = 30 * time.Second
 // device is a device as package agent runs it, with a display that can be read and a button that can be pressed.
 type device struct {
 	t      testing.TB
+	server *server
 	full   string
+	cfg    *agent.Config
 	store  *trust.MemStore
+	more   []control.Command // besides the built-in ones
 	screen *screen
-	keys   *io.PipeWriter
 	proofs *proofs
-	ahead  atomic.Int64 // how far its clock was put forward, in nanoseconds
-	stop   func()
+	keys   *io.PipeWriter // of the run that goes on now
+	stop   func()         // it, once
 }
 
-func startDevice(t testing.TB, s *server, full string) *device {
+// startDevice starts a new device, which has a window open.
+func startDevice(t testing.TB, s *server, full string, more ...control.Command) *device {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "evil") // short: sockets lie in it
+	d := newDevice(t, s, full)
+	d.more = more
+	// No local socket: nobody here uses it, and a bubble (inBubble) would wait for the network for ever.
+	if err := os.WriteFile(d.cfg.Socket(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.start()
+	d.screen.pin(t)
+	return d
+}
+
+func newDevice(t testing.TB, s *server, full string) *device {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "evil")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	cfg, err := agent.ParseConfig([]byte(fmt.Sprintf(`
 name = "box"
 display = ["term:"]
@@ -83,30 +98,34 @@ enabled = false
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := &device{t: t, server: s, full: full, cfg: cfg, store: trust.NewMemStore(), screen: new(screen), proofs: new(proofs)}
+	d.stop = func() {}
+	t.Cleanup(func() { d.stop() })
+	return d
+}
+
+// start runs the device, with whatever its store holds.
+func (d *device) start() {
+	d.t.Helper()
 	keys, pressing := io.Pipe()
-	d := &device{t: t, full: full, store: trust.NewMemStore(), screen: new(screen), keys: pressing, proofs: new(proofs)}
-	a := agent.New(cfg, d.store, agent.Env{
-		Log:     slog.New(d.proofs),
-		Now:     func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) },
-		Display: display.Env{Stdout: d.screen, IsTerminal: func() bool { return true }},
-		Button:  button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
-		Dial:    func(context.Context) (xmpp.Link, error) { return s.connect(full), nil },
+	a := agent.New(d.cfg, d.store, agent.Env{
+		Log:      slog.New(d.proofs),
+		Display:  display.Env{Stdout: d.screen, IsTerminal: func() bool { return true }},
+		Button:   button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
+		Commands: d.more,
+		Dial:     func(context.Context) (xmpp.Link, error) { return d.server.connect(d.full), nil },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	d.stop = sync.OnceFunc(func() {
+	d.keys, d.stop = pressing, sync.OnceFunc(func() {
 		cancel()
 		_ = pressing.Close()
 		if err := <-done; err != nil {
-			t.Errorf("agent: %v", err)
+			d.t.Errorf("agent: %v", err)
 		}
-		_ = os.RemoveAll(dir)
 	})
-	t.Cleanup(d.stop)
-	waitFor(t, "the device to log in", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.links[full] != nil })
-	d.screen.pin(t)
-	return d
+	waitFor(d.t, "the device to log in", func() bool { return d.server.knows(d.full) })
 }
 
 // press presses the button, and waits for the window that it opens.
@@ -244,11 +263,16 @@ func (s *screen) pin(t testing.TB) string {
 	return list[len(list)-1]
 }
 
-// proofs is a log handler that counts the PINs that were judged: the line is written under the lock under which it happens.
+// A proof is a PIN that was judged.
+type proof struct {
+	peer string // bare JID
+	ok   bool
+}
+
+// proofs is a log handler that keeps them: the line is written under the lock under which it happens.
 type proofs struct {
-	mu       sync.Mutex // guards all
-	good, no int
-	of       map[string]int // by bare JID
+	mu   sync.Mutex // guards list
+	list []proof
 }
 
 func (p *proofs) Enabled(context.Context, slog.Level) bool { return true }
@@ -259,36 +283,48 @@ func (p *proofs) Handle(_ context.Context, r slog.Record) error {
 	if r.Message != "pairing: PIN judged" {
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	var judged proof
 	r.Attrs(func(a slog.Attr) bool {
-		switch {
-		case a.Key == "peer" && p.of == nil:
-			p.of = map[string]int{a.Value.String(): 1}
-		case a.Key == "peer":
-			p.of[a.Value.String()]++
-		case a.Key == "ok" && a.Value.Bool():
-			p.good++
-		case a.Key == "ok":
-			p.no++
+		switch a.Key {
+		case "peer":
+			judged.peer = a.Value.String()
+		case "ok":
+			judged.ok = a.Value.Bool()
 		}
 		return true
 	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = append(p.list, judged)
 	return nil
+}
+
+// all returns the proofs so far, oldest first.
+func (p *proofs) all() []proof {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.list)
 }
 
 // byPeer returns how many of each peer's were judged.
 func (p *proofs) byPeer() map[string]int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.of)
+	of := make(map[string]int)
+	for _, judged := range p.all() {
+		of[judged.peer]++
+	}
+	return of
 }
 
 // count returns how many were judged right, and how many wrong.
 func (p *proofs) count() (good, wrong int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.good, p.no
+	for _, judged := range p.all() {
+		if judged.ok {
+			good++
+		} else {
+			wrong++
+		}
+	}
+	return good, wrong
 }
 
 func waitFor(t testing.TB, what string, is func() bool) {
@@ -298,79 +334,4 @@ func waitFor(t testing.TB, what string, is func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
-}
-
-// model says who may trust whom: the phones that a person has paired with a device, reading that device's display.
-type model map[*phone][]*device
-
-// check holds who trusts whom against who may. Devices may trust phones that a person has paired with them, with their own
-// certificates; phones likewise. Whoever else is in a record is the attacker's doing.
-func check(t testing.TB, may model, devices []*device, phones []*phone) {
-	t.Helper()
-	if err := may.errors(devices, phones); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (may model) errors(devices []*device, phones []*phone) (err error) {
-	for _, d := range devices {
-		for _, r := range d.owners() {
-			if !may.owner(d, r) {
-				err = errors.Join(err, fmt.Errorf("%s trusts %s with %s (%s), which nobody paired with it", d.full, r.JID, r.Fingerprint, r.State))
-			}
-		}
-		for who, judged := range d.proofs.byPeer() {
-			if shown := d.screen.count(); judged > 2*shown {
-				err = errors.Join(err, fmt.Errorf("%s judged %d PINs of %s and has shown %d: one was judged three times", d.full, judged, who, shown))
-			}
-		}
-	}
-	for _, p := range phones {
-		for _, r := range p.keys.Devices.All() {
-			if !may.device(p, r) {
-				err = errors.Join(err, fmt.Errorf("%s trusts %s with %s (%s), which is not the device", p.full, r.JID, r.Fingerprint, r.State))
-			}
-		}
-	}
-	return err
-}
-
-// owner reports whether d may have this record of an owner.
-func (may model) owner(d *device, r trust.Record) bool {
-	for p, at := range may {
-		if slices.Contains(at, d) && p.is(r) {
-			return true
-		}
-	}
-	return false
-}
-
-// device reports whether p may have this record of a device.
-func (may model) device(p *phone, r trust.Record) bool {
-	return slices.ContainsFunc(may[p], func(d *device) bool {
-		return r.Fingerprint == d.identity() && r.JID.Equal(jid.MustParse(d.full).Bare())
-	})
-}
-
-// is reports whether a record means this phone.
-func (p *phone) is(r trust.Record) bool {
-	return r.Fingerprint == p.keys.Identity.Fingerprint() && r.JID.Equal(jid.MustParse(p.full).Bare())
-}
-
-// spentPINs returns how many PINs were judged, as the device has stored it, and how many its display has shown, which may be a
-// moment behind.
-func (d *device) spentPINs() (spent, shown int) {
-	var stored struct{ Proofs int }
-	if data, err := d.store.Read("pairing"); err == nil {
-		if err := json.Unmarshal(data, &stored); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-	for range 500 {
-		if shown = d.screen.count(); shown >= stored.Proofs {
-			break
-		}
-		time.Sleep(4 * time.Millisecond)
-	}
-	return stored.Proofs, shown
 }
