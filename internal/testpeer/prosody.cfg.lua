@@ -16,7 +16,7 @@ http_ports           = { }
 https_ports          = { }
 network_settings     = { nagle = false }
 
-c2s_require_encryption = true
+c2s_require_encryption = {{if .Plain}}false{{else}}true{{end}}
 allow_registration = false
 authentication     = "internal_hashed"
 password_hash      = "SHA-256"

@@ -22,7 +22,7 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 			t.Fatalf("testpeer: %v", err)
 		}
 		writeConfig(t, p.config(), prosodyConfig, map[string]any{
-			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits,
+			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits, "Plain": opts.Plain,
 			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
 			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),
 			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,

@@ -25,6 +25,9 @@ type XMPPOptions struct {
 
 	// StockLimits slows clients down as Debian's configuration does: 10 kB/s on Prosody, 3 kB/s on ejabberd.
 	StockLimits bool
+
+	// Plain makes a Prosody take clients without TLS, too: for a relay that stands in its place and has its key.
+	Plain bool
 }
 
 // XMPPServer is a Prosody or an ejabberd on loopback. It ends with the test.
