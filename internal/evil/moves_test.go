@@ -120,6 +120,16 @@ func invented(r *rand.Rand) *xmpp.Stanza {
 	return st
 }
 
+// once is a weapon that has one shot.
+func once(w *Weapon) Move {
+	return func(st *xmpp.Stanza) []*xmpp.Stanza {
+		if w.Hits.Load() > 0 {
+			return []*xmpp.Stanza{st}
+		}
+		return w.Move(st)
+	}
+}
+
 // A mood is what the evil server does during one step of a plan.
 type mood struct {
 	name string
@@ -144,6 +154,10 @@ func newMood(s *server, r *rand.Rand) mood {
 		m.weapon = &Weapon{Change: m.alone.Change}
 		m.name += "rewrite: " + m.alone.Name + " "
 		list = append(list, m.weapon.Move)
+		if m.alone.Name != "from" && r.IntN(2) == 0 { // of the sessions of a pairing the first alone
+			m.name += "once "
+			list[len(list)-1] = once(m.weapon)
+		}
 	}
 	if len(list) != 1 {
 		m.alone = nil
