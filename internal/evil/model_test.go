@@ -1,12 +1,10 @@
 package evil
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"mellium.im/xmpp/jid"
 
@@ -75,22 +73,4 @@ func (may model) device(p *phone, r trust.Record) bool {
 // is reports whether a record means this phone.
 func (p *phone) is(r trust.Record) bool {
 	return r.Fingerprint == p.keys.Identity.Fingerprint() && r.JID.Equal(jid.MustParse(p.full).Bare())
-}
-
-// spentPINs returns how many PINs were judged, as the device has stored it, and how many its display has shown, which may be a
-// moment behind.
-func (d *device) spentPINs() (spent, shown int) {
-	var stored struct{ Proofs int }
-	if data, err := d.store.Read("pairing"); err == nil {
-		if err := json.Unmarshal(data, &stored); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-	for range 500 {
-		if shown = d.screen.count(); shown >= stored.Proofs {
-			break
-		}
-		time.Sleep(4 * time.Millisecond)
-	}
-	return stored.Proofs, shown
 }
