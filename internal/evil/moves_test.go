@@ -154,7 +154,7 @@ func newMood(s *server, r *rand.Rand) mood {
 		m.weapon = &Weapon{Change: m.alone.Change}
 		m.name += "rewrite: " + m.alone.Name + " "
 		list = append(list, m.weapon.Move)
-		if m.alone.Name != "from" && r.IntN(2) == 0 { // of the sessions of a pairing the first alone
+		if m.alone.Pairing && m.alone.Name != "from" && r.IntN(2) == 0 { // of the sessions of a pairing the first alone
 			m.name += "once "
 			list[len(list)-1] = once(m.weapon)
 		}

@@ -145,7 +145,7 @@ func (p *plan) begin() {
 		p.romeo.mustPair(p.box)
 		p.note("romeo has paired")
 	}
-	if before > 2 {
+	if before > 1 {
 		p.may.add(p.paul, p.box)
 		admit := func(ctx context.Context) error {
 			return p.romeo.call(ctx, "pair", owner.Values{"allow": {p.paul.bare().String()}})

@@ -32,7 +32,7 @@ func (p *plan) act() {
 		{1, p.clockGoesOn},
 		{2, p.late},
 		{2, p.admit},
-		{2, p.remove},
+		{4, p.remove},
 		{1, p.replay},
 		{1, p.restart},
 	}
