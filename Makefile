@@ -6,10 +6,11 @@ FUZZTIME    ?= 10s
 FUZZ        ?=
 DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
+MUTANT      ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test prove peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo test prove mutants peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +30,10 @@ test: ## run every test with the race detector; installs the peers first if they
 prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines, strangers (about an hour)
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	XTLS_PROVE=1 $(GO) test -race -count=1 -timeout 90m $(TEST_FLAGS) ./...
+
+mutants: ## remove the security checks one at a time; a test must notice each (over an hour; MUTANT=PATTERN for some of them)
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	$(GO) run ./internal/mutants '$(MUTANT)'
 
 peers: ## install the programs that the tests talk to (Debian 12, apt; says what it will do)
 	@build/peers.sh

@@ -22,6 +22,7 @@ var house = []floor{
 	{"internal/deps", nil},
 	{"internal/e2e", nil}, // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
+	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
 	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
 	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent", "client", "owner"}},
