@@ -177,7 +177,7 @@ func TestStrangersSeeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.guests.asked(eve)
-	if l.guests.mayAsk(eve) || len(l.guests.work) > 0 {
+	if l.guests.mayAsk(eve) || l.guests.owes() {
 		t.Error("a stranger's request is kept, or answered")
 	}
 	half := record(t, "romeo@home.example")
@@ -185,11 +185,28 @@ func TestStrangersSeeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.guests.welcome(half.JID)
-	if len(l.guests.work) > 0 {
+	if l.guests.owes() {
 		t.Error("a subscription is approved before pairing is confirmed")
 	}
 	l.guests.asked(guest)
-	if !l.guests.mayAsk(guest) || len(l.guests.work) == 0 {
+	if !l.guests.mayAsk(guest) || !l.guests.owes() {
 		t.Error("a guest of the window is not answered")
+	}
+}
+
+// owes reports whether there is something to say to somebody.
+func (g *guests) owes() bool { return len(g.work)+len(g.asking.waiting) > 0 }
+
+// A PIN is good for one try: after a wrong one the owner's program asks for no other, and tries nothing by itself.
+func TestAPINIsAskedForOnce(t *testing.T) {
+	b := startBox(t, trust.NewMemStore(), "")
+	right := b.screen.lastPIN(t)
+	asked := 0
+	_, err := dial(t, b, newKeys(t, "phone"), "romeo@phone").Pair(t.Context(), owner.Request{PIN: func(context.Context) (pairing.PIN, error) {
+		asked++
+		return pairing.ParsePIN(strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, strings.ReplaceAll(right, " ", "")))
+	}})
+	if !errors.Is(err, owner.ErrWrongPIN) || asked != 1 {
+		t.Errorf("%v; asked %d times", err, asked)
 	}
 }

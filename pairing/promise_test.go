@@ -6,9 +6,12 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,9 +68,18 @@ func TestPinsAreSHA256(t *testing.T) {
 
 // A window ends when its minutes are over, though somebody sets the clock meanwhile.
 func TestWindowsKeepTheMonotonicClock(t *testing.T) {
+	k := openKeeper(t, &memory{})
+	if end := k.Status().Until.String(); !strings.Contains(end, " m=") {
+		t.Errorf("the window ends at %s, by the wall clock", end)
+	}
+}
+
+// openKeeper is a keeper with an open window.
+func openKeeper(t *testing.T, store CounterStore) *Keeper {
+	t.Helper()
 	k, err := NewKeeper(KeeperConfig{
-		Policy: Config{Owners: fakeOwners{}, DrawPIN: func() (PIN, error) { return NewPIN(rand.Reader) }},
-		Store:  &memory{}, Show: func(Notice) {}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Policy: Config{Domain: "home.example", Owners: fakeOwners{}, DrawPIN: func() (PIN, error) { return NewPIN(rand.Reader) }},
+		Store:  store, Show: func(Notice) {}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +87,91 @@ func TestWindowsKeepTheMonotonicClock(t *testing.T) {
 	if err := k.Open(press); err != nil {
 		t.Fatal(err)
 	}
-	if end := k.Status().Until.String(); !strings.Contains(end, " m=") {
-		t.Errorf("the window ends at %s, by the wall clock", end)
+	return k
+}
+
+// A hundred strangers may try side by side; of their exponentiations four run at once, so that a small board lives.
+func TestFourComputeAtOnce(t *testing.T) {
+	k := openKeeper(t, &memory{})
+	var all sync.WaitGroup
+	var computing, most atomic.Int32
+	for i := range 12 {
+		a, err := k.Start(Peer{JID: fmt.Sprintf("user%d@home.example", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			defer a.End()
+			err := a.Compute(t.Context(), func() error {
+				for now := computing.Add(1); ; {
+					if before := most.Load(); now <= before || most.CompareAndSwap(before, now) {
+						break
+					}
+				}
+				time.Sleep(20 * time.Millisecond)
+				computing.Add(-1)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 4 {
+		t.Errorf("%d computed at once", most.Load())
+	}
+}
+
+// A peer has one handshake at a time, however much room there is.
+func TestOneHandshakeOfAPeer(t *testing.T) {
+	r := newRig(t, nil)
+	r.must(r.open(press))
+	first := r.mustStart(r.peer(1))
+	if _, err := r.start(r.peer(1)); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a second handshake at once: %v", err)
+	}
+	r.mustStart(r.peer(2))
+	r.end(first.ID)
+	r.mustStart(r.peer(1))
+}
+
+// witness is a CounterStore that looks around while it saves.
+type witness struct {
+	memory
+	during func()
+}
+
+func (w *witness) Save(c Counters) error {
+	w.during()
+	return w.memory.Save(c)
+}
+
+// A guess is on disk before anybody can learn of it: by an answer, or by what becomes of the others' handshakes.
+func TestNothingHappensBeforeTheCountIsKept(t *testing.T) {
+	w := &witness{during: func() {}}
+	k := openKeeper(t, w)
+	var attempts []*Attempt
+	for i := range 2 {
+		a, err := k.Start(Peer{JID: fmt.Sprintf("user%d@home.example", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.End()
+		attempts = append(attempts, a)
+	}
+	saved := false
+	w.during = func() {
+		saved = true
+		if attempts[1].Err() != nil {
+			t.Error("the other handshake had ended before the proof was counted")
+		}
+	}
+	if err := attempts[0].Proof(true); err != nil {
+		t.Fatal(err)
+	}
+	w.during = func() {}
+	if !saved || attempts[1].Err() == nil {
+		t.Errorf("counted: %v; the other handshake: %v", saved, attempts[1].Err())
 	}
 }
