@@ -175,3 +175,33 @@ func TestNothingHappensBeforeTheCountIsKept(t *testing.T) {
 		t.Errorf("counted: %v; the other handshake: %v", saved, attempts[1].Err())
 	}
 }
+
+// Nobody is enrolled who has not proven the PIN.
+func TestNobodyIsEnrolledWithoutAProof(t *testing.T) {
+	r := newRig(t, nil)
+	r.must(r.open(press))
+	ticket := r.mustStart(r.peer(1))
+	if err := r.enrolled(ticket.ID); !errors.Is(err, ErrEnded) {
+		t.Errorf("enrolled in the middle of a handshake: %v", err)
+	}
+	r.wantState(Open)
+}
+
+// Who was let in by one window is a stranger to the next, though it takes the place of the first.
+func TestGuestsAreOfOneWindow(t *testing.T) {
+	r := newRig(t, nil)
+	r.owners["romeo@home.example"] = true
+	guests, err := ParseGuests([]string{"juliet@other.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	juliet := Peer{JID: "juliet@other.example"}
+	r.must(r.open(Opening{By: ByLocal, Guests: guests}))
+	r.must(r.mayTry(juliet))
+	for _, next := range []Opening{press, {By: ByLocal}, {By: ByOwner, Opener: "romeo@home.example"}} {
+		r.must(r.open(next))
+		if err := r.mayTry(juliet); !errors.Is(err, ErrMayNotTry) {
+			t.Errorf("in the next window, by %v: %v", next.By, err)
+		}
+	}
+}
