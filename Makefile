@@ -31,7 +31,7 @@ prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evi
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	XTLS_PROVE=1 $(GO) test -race -count=1 -timeout 90m $(TEST_FLAGS) ./...
 
-mutants: ## remove the security checks one at a time; a test must notice each (over an hour; MUTANT=PATTERN for some of them)
+mutants: ## remove the security checks one at a time; a test must notice each (takes a while; MUTANT=PATTERN for some)
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	$(GO) run ./internal/mutants '$(MUTANT)'
 
