@@ -81,14 +81,19 @@ func TestRemovedWhileHisSessionOpens(t *testing.T) {
 	}
 }
 
-// remembering is a store that writes down what is removed from it.
+// remembering is a store that notes what is changed in it.
 type remembering struct {
 	trust.Store
-	removed []string
+	changed []string
+}
+
+func (r *remembering) Write(name string, data []byte) error {
+	r.changed = append(r.changed, name)
+	return r.Store.Write(name, data)
 }
 
 func (r *remembering) Remove(name string) error {
-	r.removed = append(r.removed, name)
+	r.changed = append(r.changed, name)
 	return r.Store.Remove(name)
 }
 
@@ -101,12 +106,12 @@ func TestWipeForgetsTheOwnersFirst(t *testing.T) {
 	if err := l.keeper.Open(pairing.Opening{By: pairing.ByButton}); err != nil {
 		t.Fatal(err)
 	}
-	store.removed = nil
+	store.changed = nil
 	if why, err := l.wipe(); !errors.Is(why, errWiped) || err != nil {
 		t.Fatalf("%v, %v", why, err)
 	}
-	if len(store.removed) == 0 || store.removed[0] != ownersFile || !slices.Contains(store.removed, trust.IdentityFile) {
-		t.Errorf("removed %q", store.removed)
+	if len(store.changed) == 0 || store.changed[0] != ownersFile || !slices.Contains(store.changed, trust.IdentityFile) {
+		t.Errorf("changed %q", store.changed)
 	}
 	if got := l.keeper.Status().State; got != pairing.Closed {
 		t.Errorf("after the wipe the window is %v", got)
