@@ -60,7 +60,6 @@ const (
 // Afterwards both trust each other, or pairing again works with what a person has at hand: the PIN on the display, the
 // button. Nothing is repaired by hand, and nobody who was half an owner has the box.
 func TestPowerCuts(t *testing.T) {
-	t.Parallel()
 	h := &histogram{counts: make(map[string]*[numStages]int)}
 	seed := prove.Seed(t)
 	t.Run("rounds", func(t *testing.T) { // ends when all of them have

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait for other processes, and on bad lines, more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("14") // a number is a good value
+		_ = f.Value.Set("9") // a number is a good value
 	}
 	dir, err := build()
 	if err != nil {

@@ -38,9 +38,8 @@ const typingTime = 10 * time.Second
 
 // A hundred accounts of the device's own domain guess, stall, hold places and flood, one of another domain does all of it, and a
 // visitor on the LAN says that he is the owner. Meanwhile the owner pairs, as a person does, and succeeds within the window that
-// his press has opened; the device stays within bounds, and nothing is locked afterwards.
+// his press has opened; the device stays within bounds, and nothing is locked afterwards. It leaves no room for other tests beside it.
 func TestStrangers(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	rnd := prove.Rand(t)
 	dns, authority := testpeer.NewDNS(t), testpeer.NewAuthority(t)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -38,6 +39,9 @@ func Ejabberd(t testing.TB, opts XMPPOptions) *XMPPServer {
 	})
 }
 
+// booting guards the start of an ejabberd.
+var booting sync.Mutex
+
 type ejabberd struct {
 	dir   string
 	api   string
@@ -46,6 +50,8 @@ type ejabberd struct {
 
 func (e *ejabberd) start(t testing.TB) (*Process, error) {
 	t.Helper()
+	booting.Lock() // one at a time: several keep two cores busy for longer than anybody waits
+	defer booting.Unlock()
 	process := Start(t, Spec{
 		Path: "erl",
 		// +S: two schedulers are plenty. -ejabberd quiet would hide what a failed test should log.
@@ -59,6 +65,7 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 	})
 	for _, addr := range append(e.addrs, e.api) {
 		if err := process.waitListening(addr); err != nil {
+			process.stop(0)
 			return nil, err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // readyTimeout is what a peer may take to listen. They need well under a second; a loaded machine may need more.
-const readyTimeout = 20 * time.Second
+const readyTimeout = 60 * time.Second
 
 // lookPath finds a program, also where a user's PATH does not lead, or fails the test.
 func lookPath(t testing.TB, name string) string {
