@@ -136,6 +136,10 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.keeper.Run(ctx) })
 	group.Go(func() error { return l.watchButtons(ctx) })
 	group.Go(func() error { return l.serveLocal(ctx) })
+	// Before the device can be reached: who comes at once finds it in pairing mode.
+	if err := l.keeper.Open(pairing.Opening{By: pairing.ByStart}); err != nil && !errors.Is(err, pairing.ErrOwned) {
+		l.log.Info("no pairing window at the start", "why", err)
+	}
 	if l.cfg.LAN.On() {
 		group.Go(func() error { return l.serveLAN(ctx) })
 	}
@@ -150,9 +154,6 @@ func (l *life) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	})
-	if err := l.keeper.Open(pairing.Opening{By: pairing.ByStart}); err != nil && !errors.Is(err, pairing.ErrOwned) {
-		l.log.Info("no pairing window at the start", "why", err)
-	}
 	err := group.Wait()
 	l.forOwners.Close() // a command that still runs may remove an owner
 	l.forLocal.Close()
