@@ -129,7 +129,7 @@ func (p *Policy) afterFailure(now time.Time, known bool, eff *Effects) {
 	switch {
 	case p.overdrawn():
 		p.fire(evLock, NoticeLocked, "", eff)
-	case p.cfg.Mode == ModeDisplay && p.window.crowded && !known && p.window.proofs < maxProofs:
+	case p.cfg.Mode == ModeDisplay && p.window.crowded() && !known && p.window.proofs < maxProofs:
 		// Somebody else may be typing this PIN: whoever guesses must not be able to take
 		// it from him. The guess counts against the peer who made it.
 		p.sayCrowded(eff)

@@ -69,7 +69,6 @@ func (p *Policy) tally(peer Peer) *tally {
 	if w.peers[key] == nil {
 		w.peers[key] = &tally{}
 	}
-	w.crowded = len(w.peers) > 1
 	return w.peers[key]
 }
 

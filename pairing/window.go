@@ -14,7 +14,6 @@ type window struct {
 	end       time.Time
 	pin       PIN       // zero unless Open
 	since     AttemptID // attempts after this one were given pin
-	crowded   bool      // several peers have asked: pin stays whoever guesses wrong
 	said      bool      // that it is crowded
 	proofs    int
 	waits     int
@@ -26,6 +25,9 @@ type window struct {
 // remote reports whether the window stands on the word of an owner over x509 or of the
 // local command.
 func (w *window) remote() bool { return w.grant == ByOwner || w.grant == ByLocal }
+
+// crowded reports whether several peers have asked: the PIN stays, whoever guesses wrong.
+func (w *window) crowded() bool { return len(w.peers) > 1 }
 
 // stayers are the peers of this window, with nothing counted, for the one that replaces it: a person who was asked for
 // the PIN in this one may type the next.
