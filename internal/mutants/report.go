@@ -26,6 +26,8 @@ func (v verdict) String() string {
 		return "NOT JUDGED: " + v.err.Error()
 	case v.got == failed:
 		return "killed by " + v.by
+	case v.got == doubtful:
+		return "DOUBTFUL: " + v.by + " failed once of twice"
 	case v.got == hung:
 		return "HUNG in " + v.by
 	}

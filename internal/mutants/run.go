@@ -24,11 +24,12 @@ const (
 type outcome int
 
 const (
-	passed  outcome = iota // the mutant survives
-	failed                 // it is killed
-	hung                   // they did not end in time
-	broken                 // it does not compile
-	missing                // there are no such tests
+	passed   outcome = iota // the mutant survives
+	failed                  // it is killed
+	hung                    // they did not end in time
+	broken                  // it does not compile
+	missing                 // there are no such tests
+	doubtful                // a test failed, and did not when it was run again
 )
 
 // A runner runs tests of the module.
@@ -44,7 +45,8 @@ func (r runner) baseline(ctx context.Context, t tests) (said string, ok bool) {
 	return said, got == passed
 }
 
-// kill runs the tests of a mutant until one notices, and returns which.
+// kill runs the tests of a mutant until one notices, and returns which. They must notice twice: a test that fails at times
+// without a mutant would kill any.
 func (r runner) kill(ctx context.Context, m mutant) (got outcome, by string, err error) {
 	overlay, err := r.overlay(m)
 	if err != nil {
@@ -62,6 +64,11 @@ func (r runner) kill(ctx context.Context, m mutant) (got outcome, by string, err
 			return got, "", fmt.Errorf("%s", strings.TrimSpace(said))
 		case got == hung && m.hangs:
 			return failed, by + " hangs", nil
+		case got == failed:
+			if again, _ := judge(r.goTest(ctx, t, limit, overlay)); again != failed {
+				got = doubtful
+			}
+			return got, by, nil
 		case got != passed:
 			return got, by, nil
 		}
@@ -122,7 +129,7 @@ var (
 	noTests    = regexp.MustCompile(`(?m)no tests to run|no test files`)
 	allPassed  = regexp.MustCompile(`(?m)^ok  \t`)
 	inTime     = regexp.MustCompile(`(?m)^panic: test timed out after`)
-	running    = regexp.MustCompile(`(?m)^running tests:\n\t+(\w+)`)
+	running    = regexp.MustCompile(`(?m)^\s*running tests:\n\s+(\w+)`)
 	failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	panicked   = regexp.MustCompile(`(?m)^(panic|fatal error): (.{0,60})`)
 	leaked     = regexp.MustCompile(`(?m)^goleak: `)

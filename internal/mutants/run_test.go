@@ -14,7 +14,9 @@ func module(t *testing.T) (dir string) {
 	for name, text := range map[string]string{
 		"go.mod":    "module bridge\n\ngo 1.26\n",
 		"toll/t.go": "package toll\n\nfunc Pass(paid bool) bool {\n\tif !paid {\n\t\treturn false\n\t}\n\treturn true\n}\n",
-		"toll/t_test.go": "package toll\n\nimport \"testing\"\n\nfunc TestNobodyPassesForNothing(t *testing.T) {\n\tif Pass(false) {\n\t\tt.Error(\"he did\")\n\t}\n}\n\n" +
+		"toll/t_test.go": "package toll\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestNobodyPassesForNothing(t *testing.T) {\n\tif Pass(false) {\n\t\tt.Error(\"he did\")\n\t}\n}\n\n" +
+			"func TestEveryOtherTimeOnly(t *testing.T) {\n\t_, err := os.Stat(\"been\")\n\t_ = os.WriteFile(\"been\", nil, 0o600)\n" +
+			"\tif Pass(false) && err != nil {\n\t\tt.Error(\"he did\")\n\t}\n}\n\n" +
 			"func TestWhoPaidPasses(t *testing.T) {\n\tif !Pass(true) {\n\t\tt.Error(\"he did not\")\n\t}\n}\n",
 	} {
 		path := filepath.Join(dir, name)
@@ -49,6 +51,7 @@ func TestKill(t *testing.T) {
 	}{
 		"noticed":       {gone + "  by toll TestWhoPaidPasses TestNobodyPassesForNothing\n", failed, "TestNobodyPassesForNothing", ""},
 		"not noticed":   {gone + "  by toll TestWhoPaidPasses\n", passed, "", ""},
+		"noticed once":  {gone + "  by toll TestEveryOtherTimeOnly\n", doubtful, "TestEveryOtherTimeOnly", ""},
 		"no such text":  {"  - if paid {\n  + if false {\n  by toll TestWhoPaidPasses\n", broken, "", "0 times"},
 		"text twice":    {"  - return\n  + panic(0); return\n  by toll TestWhoPaidPasses\n", broken, "", "2 times"},
 		"not a program": {"  - if !paid {\n  + if {\n  by toll TestWhoPaidPasses\n", broken, "", "build failed"},
@@ -81,6 +84,9 @@ func TestJudge(t *testing.T) {
 		if got, _ := judge(said); got != want {
 			t.Errorf("%q: %d, want %d", said, got, want)
 		}
+	}
+	if _, by := judge("panic: test timed out after 1m0s\n\trunning tests:\n\t\tTestX (1m0s)\n"); by != "TestX" {
+		t.Errorf("it hung in %q", by)
 	}
 }
 

@@ -238,6 +238,39 @@ func TestLinkOutOfTheFolder(t *testing.T) {
 	}
 }
 
+// A copy that is good and stands elsewhere is not taken for ours.
+func TestLinkOutOfTheFolderIsNotRead(t *testing.T) {
+	elsewhere, path := filepath.Join(t.TempDir(), "elsewhere"), filepath.Join(t.TempDir(), "state")
+	write := func(path string) *Dir {
+		d, err := Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.Close() })
+		if err := d.Write("x", []byte(filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	write(elsewhere)
+	d := write(path)
+	for _, name := range []string{"x.a", "x.b"} {
+		link := filepath.Join(path, name)
+		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(elsewhere, "x.a"), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(path, "x.a")); err != nil || !strings.Contains(string(data), "elsewhere") {
+		t.Fatalf("the link leads to %q, %v", data, err)
+	}
+	if data, err := d.Read("x"); err == nil {
+		t.Errorf("read %q from outside the folder", data)
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	d := mustOpen(t, statetest.New(nil))
 	var wg sync.WaitGroup
