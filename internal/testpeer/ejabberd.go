@@ -61,6 +61,7 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 			"EJABBERD_LOG_PATH=" + filepath.Join(e.dir, "ejabberd.log"), "ERL_INETRC=" + filepath.Join(e.dir, "inetrc"),
 			"ERL_LIBS=" + erlangLibs(t), "ERL_CRASH_DUMP_BYTES=0",
 		},
+		Dir:   e.dir, // where Mnesia leaves its core when it is starved
 		Grace: startGrace,
 	})
 	for _, addr := range append(e.addrs, e.api) {
