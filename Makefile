@@ -7,10 +7,11 @@ FUZZ        ?=
 DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
 MUTANT      ?=
+ROW         ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test prove mutants peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo test prove mutants bench peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +29,7 @@ test: ## run every test with the race detector; installs the peers first if they
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v /internal/e2e)
 	$(GO) test -race $(TEST_FLAGS) ./internal/e2e
+	cd bench && $(GO) test -race $(TEST_FLAGS) ./...
 
 prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines (an hour and more)
 	@XTLS_PROVE=1 $(MAKE) --no-print-directory test TEST_FLAGS="-count=1 -timeout 90m $(TEST_FLAGS)"
@@ -36,12 +38,17 @@ mutants: ## remove the security checks one at a time; a test must notice each (t
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	$(GO) run ./internal/mutants '$(MUTANT)'
 
+bench: ## time it beside the programs that people would use instead (ROW=PATTERN for some); writes docs/performance.md
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	@cd bench && $(GO) run . -row '$(ROW)'
+
 peers: ## install the programs that the tests talk to (Debian 12, apt; says what it will do)
 	@build/peers.sh
 
 check: fmt-check ## formatting, vet, staticcheck, the order of the house, cross builds
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	cd bench && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	$(GO) test ./internal/deps
 	@$(MAKE) --no-print-directory cross wasm
 
