@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,8 +45,8 @@ func (h *histogram) String() string {
 	total := h.total()
 	for s := range numStages {
 		fmt.Fprintf(&b, "\n%-24s %4d  ", s, total[s])
-		for where, counts := range h.counts {
-			fmt.Fprintf(&b, " %s %d", where, counts[s])
+		for _, where := range slices.Sorted(maps.Keys(h.counts)) {
+			fmt.Fprintf(&b, " %s %d", where, h.counts[where][s])
 		}
 	}
 	return b.String()

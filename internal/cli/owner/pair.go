@@ -57,6 +57,7 @@ func (p *program) pair(ctx context.Context, device, name string, pinStdin bool) 
 	steps.end()
 	if err != nil {
 		p.warnOfGuessing(err)
+		p.noteKnown(c, t, err)
 		return err
 	}
 	defer pairing.Session.Close()
@@ -76,6 +77,20 @@ func (p *program) warnOfGuessing(err error) {
 	var wrong *client.WrongPINError
 	if errors.As(err, &wrong) && wrong.Many {
 		printf(p.std.Err, "warning: this device has refused several PINs in a row: if you type what its label says, somebody may be guessing it in the device's place: stop, and look at the device\n")
+	}
+}
+
+// noteKnown: a device that will not pair may know this client already, say when the power went just before a pairing was told to
+// be one.
+func (p *program) noteKnown(c *client.Client, t client.Target, err error) {
+	if !errors.Is(err, owner.ErrNotPairing) && !errors.Is(err, owner.ErrRefused) && !errors.Is(err, owner.ErrUnreachable) {
+		return
+	}
+	for _, d := range c.Devices() {
+		if d.JID.Bare().Equal(t.JID.Bare()) || t.Addr != "" && d.Addr == t.Addr {
+			printf(p.std.Err, "note: this client has paired with %s before: see whether it still has, with: xtlsctl commands %s\n", oneLine(title(d.Device)), t.Text)
+			return
+		}
 	}
 }
 
