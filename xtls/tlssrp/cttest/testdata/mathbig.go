@@ -39,4 +39,11 @@ func (x *Element) Exp(e []byte) *Element {
 	return &Element{new(big.Int).Exp(x.x, new(big.Int).SetBytes(e), x.m.n), x.m}
 }
 
+// A Base keeps no powers: math/big would not know what to do with them.
+type Base struct{ x *Element }
+
+func (x *Element) Base(int) *Base { return &Base{x} }
+
+func (b *Base) Exp(e []byte) *Element { return b.x.Exp(e) }
+
 func (m *Modulus) reduce(x *big.Int) *Element { return &Element{x.Mod(x, m.n), m} }

@@ -41,6 +41,7 @@ func FuzzArithmetic(f *testing.F) {
 		}{
 			"sum": {x.Add(y), mod(new(big.Int).Add(A, B))}, "difference": {x.Sub(y), mod(new(big.Int).Sub(A, B))},
 			"product": {x.Mul(y), mod(new(big.Int).Mul(A, B))}, "power": {x.Exp(e), new(big.Int).Exp(A, new(big.Int).SetBytes(e), N)},
+			"square": {x.square(), mod(new(big.Int).Mul(A, A))}, "power by tables": {x.Base(len(e)).Exp(e), new(big.Int).Exp(A, new(big.Int).SetBytes(e), N)},
 		} {
 			if got := pair.got.Bytes(); new(big.Int).SetBytes(got).Cmp(pair.want) != 0 || len(got) != m.Size() {
 				t.Fatalf("%s of %v and %v modulo %v: %x, want %v", name, A, B, N, got, pair.want)
