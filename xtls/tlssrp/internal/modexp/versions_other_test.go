@@ -1,3 +1,5 @@
+//go:build purego || !amd64
+
 package modexp
 
 type version = func(z, x []uint, y uint) uint
