@@ -16,8 +16,8 @@ const (
 	salt     = "sixteen of salt!"
 )
 
-// groupOf returns a group by its name. "short" is none of RFC 5054: it is computed with as that of 3072 bits is, by the same code, in a
-// small part of the time. (bigmod has code of its own for 1024, 1536 and 2048 bits, and one for the rest.)
+// groupOf returns a group by its name. "short" is none of RFC 5054: its 512 bits are computed with as 3072 are, by the same loops, in a
+// small part of the time.
 func groupOf(name string) (*srp.Group, error) {
 	switch name {
 	case "2048":
@@ -27,7 +27,7 @@ func groupOf(name string) (*srp.Group, error) {
 	case "4096":
 		return srp.Group4096(), nil
 	case "short":
-		return srp.NewGroup(append(bytes.Repeat([]byte{0xff}, 23), 0x13), []byte{5})
+		return srp.NewGroup(append(bytes.Repeat([]byte{0xff}, 63), 0x13), []byte{5})
 	}
 	return nil, fmt.Errorf("no group %q", name)
 }

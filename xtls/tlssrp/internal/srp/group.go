@@ -2,6 +2,7 @@ package srp
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,9 +17,44 @@ import (
 type Group struct {
 	n, g []byte // big-endian, without leading zeros
 
-	once    sync.Once // guards what follows, which takes a while to compute and is often not needed
+	// What takes a while to compute and is often not needed. It never changes.
+	numbers func() (*numbers, error)
+}
+
+// numbers are what all exchanges in a group compute with.
+type numbers struct {
 	modulus *modexp.Modulus
-	err     error
+	k       *modexp.Element     // RFC 5054 §2.5.3
+	powers  func() *modexp.Base // of g, for exponents of up to exponentLen bytes
+}
+
+func newGroup(n, g []byte) *Group {
+	group := &Group{n: n, g: g}
+	group.numbers = sync.OnceValues(group.compute)
+	return group
+}
+
+func (g *Group) compute() (*numbers, error) {
+	modulus, err := modexp.NewModulus(g.n)
+	if err != nil {
+		return nil, err
+	}
+	generator, err := modulus.Element(g.g)
+	if err != nil {
+		return nil, err
+	}
+	k, err := modulus.Element(g.multiplier())
+	if err != nil {
+		return nil, err
+	}
+	powers := sync.OnceValue(func() *modexp.Base { return generator.Base(exponentLen) })
+	return &numbers{modulus, k, powers}, nil
+}
+
+// multiplier returns k = SHA1(N ‖ PAD(g)), RFC 5054 §2.5.3.
+func (g *Group) multiplier() []byte {
+	k := sha1.Sum(append(g.N(), g.pad(g.g)...))
+	return k[:]
 }
 
 // minGroupBytes keeps k, a SHA-1 value, below N.
@@ -33,27 +69,36 @@ func NewGroup(n, g []byte) (*Group, error) {
 	if len(g) == 0 || len(g) >= len(n) {
 		return nil, errors.New("srp: g must be greater than 0 and shorter than N")
 	}
-	return &Group{n: bytes.Clone(n), g: bytes.Clone(g)}, nil
+	return newGroup(bytes.Clone(n), bytes.Clone(g)), nil
 }
+
+// The groups of RFC 5054 appendix A, each made when it is first asked for and then the same for all.
+var (
+	group2048 = sync.OnceValue(func() *Group { return library(2048) })
+	group3072 = sync.OnceValue(func() *Group { return newGroup(fromHex(n3072), []byte{5}) })
+	group4096 = sync.OnceValue(func() *Group { return library(4096) })
+)
 
 // Group2048 returns group 3 of RFC 5054 appendix A.
-func Group2048() *Group { return library(2048) }
+func Group2048() *Group { return group2048() }
 
 // Group3072 returns group 4 of RFC 5054 appendix A. The library of groups does not have it.
-func Group3072() *Group {
-	n, err := hex.DecodeString(n3072)
-	if err != nil {
-		panic("srp: internal error: N of 3072 bits: " + err.Error())
-	}
-	return &Group{n: n, g: []byte{5}}
-}
+func Group3072() *Group { return group3072() }
 
 // Group4096 returns group 5 of RFC 5054 appendix A.
-func Group4096() *Group { return library(4096) }
+func Group4096() *Group { return group4096() }
 
 func library(bits int) *Group {
 	params := kongsrp.GetParams(bits)
-	return &Group{n: params.N.Bytes(), g: params.G.Bytes()}
+	return newGroup(params.N.Bytes(), params.G.Bytes())
+}
+
+func fromHex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic("srp: internal error: N of 3072 bits: " + err.Error())
+	}
+	return b
 }
 
 // N returns the prime, big-endian without leading zeros.
@@ -72,12 +117,6 @@ func (g *Group) Equal(other *Group) bool {
 
 // String returns the size, as "3072-bit group".
 func (g *Group) String() string { return fmt.Sprintf("%d-bit group", g.Bits()) }
-
-// mod returns the modulus N, computed once.
-func (g *Group) mod() (*modexp.Modulus, error) {
-	g.once.Do(func() { g.modulus, g.err = modexp.NewModulus(g.n) })
-	return g.modulus, g.err
-}
 
 // pad is PAD of RFC 5054 §2.1: leading zeros up to the length of N.
 func (g *Group) pad(b []byte) []byte {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"xtls-agent/xtls/tlssrp/internal/modexp"
 )
@@ -65,11 +66,11 @@ func NewClient(group *Group, random io.Reader) (*Client, error) {
 	if _, err := io.ReadFull(random, secret); err != nil {
 		return nil, fmt.Errorf("srp: drawing a: %w", err)
 	}
-	g, err := element(group, group.g)
+	numbers, err := group.numbers()
 	if err != nil {
 		return nil, err
 	}
-	return &Client{group, secret, g.Exp(secret).Bytes()}, nil
+	return &Client{group, secret, numbers.powers().Exp(secret).Bytes()}, nil
 }
 
 // Public returns A without leading zeros.
@@ -85,7 +86,7 @@ func (c *Client) Premaster(salt, serverPublic []byte, username, password string)
 	if err != nil {
 		return nil, err
 	}
-	k, err := multiplier(c.group)
+	numbers, err := c.group.numbers()
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (c *Client) Premaster(salt, serverPublic []byte, username, password string)
 	if err != nil {
 		return nil, err
 	}
-	return minimal(B.Sub(k.Mul(v)).Exp(e).Bytes()), nil
+	return minimal(B.Sub(numbers.k.Mul(v)).Exp(e).Bytes()), nil
 }
 
 // A Server is the server's part of one exchange.
@@ -114,11 +115,7 @@ func NewServer(group *Group, verifier []byte, random io.Reader) (*Server, error)
 	if err != nil {
 		return nil, errVerifier
 	}
-	g, err := element(group, group.g)
-	if err != nil {
-		return nil, err
-	}
-	k, err := multiplier(group)
+	numbers, err := group.numbers()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +125,7 @@ func NewServer(group *Group, verifier []byte, random io.Reader) (*Server, error)
 		if _, err := io.ReadFull(random, secret); err != nil {
 			return nil, fmt.Errorf("srp: drawing b: %w", err)
 		}
-		if B := k.Mul(v).Add(g.Exp(secret)); !B.IsZero() {
+		if B := numbers.k.Mul(v).Add(numbers.powers().Exp(secret)); !B.IsZero() {
 			return &Server{group, v, secret, B.Bytes()}, nil
 		}
 	}
@@ -160,17 +157,11 @@ func keyAndVerifier(group *Group, salt []byte, username, password string) ([]byt
 	outer.Write(inner.Sum(nil))
 	x := outer.Sum(nil)
 
-	g, err := element(group, group.g)
+	numbers, err := group.numbers()
 	if err != nil {
 		return nil, nil, err
 	}
-	return x, g.Exp(x), nil
-}
-
-// multiplier returns k = SHA1(N ‖ PAD(g)), RFC 5054 §2.5.3.
-func multiplier(group *Group) (*modexp.Element, error) {
-	k := sha1.Sum(append(group.N(), group.pad(group.g)...))
-	return element(group, k[:])
+	return x, numbers.powers().Exp(x), nil
 }
 
 // scrambler returns u = SHA1(PAD(A) ‖ PAD(B)), RFC 5054 §2.6. A and B have been checked to be less than N.
@@ -187,11 +178,13 @@ func checkScrambler(u []byte) ([]byte, error) {
 	return u, nil
 }
 
+// exponentModulus is 2^384 - 1, greater than any a + u·x.
+var exponentModulus = sync.OnceValues(func() (*modexp.Modulus, error) { return modexp.NewModulus(bytes.Repeat([]byte{0xff}, 48)) })
+
 // exponent returns a + u·x as an integer, big-endian, always of the same length: a has 256 bits, u and x 160 each, so the sum has at most
 // 321. It is computed modulo 2^384 - 1, which changes nothing, since modular arithmetic is there and runs in constant time.
 func exponent(a, u, x []byte) ([]byte, error) {
-	const length = 48
-	m, err := modexp.NewModulus(bytes.Repeat([]byte{0xff}, length))
+	m, err := exponentModulus()
 	if err != nil {
 		return nil, err
 	}
@@ -202,16 +195,16 @@ func exponent(a, u, x []byte) ([]byte, error) {
 		}
 	}
 	sum := terms[0].Add(terms[1].Mul(terms[2])).Bytes()
-	return sum[length-(exponentLen+9):], nil
+	return sum[len(sum)-(exponentLen+9):], nil
 }
 
 // element reads a number that is known to be less than N.
 func element(group *Group, b []byte) (*modexp.Element, error) {
-	mod, err := group.mod()
+	numbers, err := group.numbers()
 	if err != nil {
 		return nil, err
 	}
-	return mod.Element(b)
+	return numbers.modulus.Element(b)
 }
 
 // parseNonzero reads a number that must be between 1 and N-1 and no longer than N; leading zeros within that length are fine.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	kongsrp "github.com/kong/go-srp"
+
+	"xtls-agent/xtls/tlssrp/internal/modexp"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -94,6 +96,14 @@ func TestVectorsOfRFC5054(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("the server's S", fromServer, vectorS)
+}
+
+func multiplier(group *Group) (*modexp.Element, error) {
+	numbers, err := group.numbers()
+	if err != nil {
+		return nil, err
+	}
+	return numbers.k, nil
 }
 
 // oracleParams are our group as go-srp wants it, with the hash that RFC 5054 prescribes for all groups.
