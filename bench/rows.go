@@ -4,9 +4,12 @@ import (
 	"slices"
 
 	"xtls-agent/bench/row"
+	"xtls-agent/bench/tls"
 )
 
 // rows lists all rows, in the order of the table.
 func rows() []row.Row {
-	return slices.Concat[[]row.Row]()
+	return slices.Concat(
+		tls.Rows(),
+	)
 }

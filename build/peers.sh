@@ -9,9 +9,9 @@
 set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
-# From Debian 12 itself. gcc and libc6-dev also serve `go test -race`.
+# From Debian 12 itself. gcc and libc6-dev also serve `go test -race`. qemu-user is qemu-user-static with plugins: bench/ counts by one.
 stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libssl-dev openssl python3-zeroconf qemu-user-static strace valgrind)
+    libc6-dev libgnutls28-dev libssl-dev openssl python3-zeroconf qemu-user qemu-user-static strace valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -43,6 +43,7 @@ missing() {
     command -v gnutls-serv >/dev/null && command -v gnutls-cli >/dev/null && command -v srptool >/dev/null || echo gnutls-bin
     command -v openssl >/dev/null || echo openssl
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
+    command -v qemu-arm >/dev/null || echo qemu-user
     command -v strace >/dev/null || echo strace
     command -v valgrind >/dev/null || echo valgrind
     command -v node >/dev/null || echo nodejs
@@ -53,6 +54,7 @@ missing() {
     [ -e /usr/share/java/bcutil.jar ] || echo libbcutil-java
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
     [ -e /usr/include/openssl/srp.h ] || echo libssl-dev
+    [ -e /usr/include/gnutls/gnutls.h ] || echo libgnutls28-dev
     at_least prosody 13.0 || echo prosody
     at_least prosody-modules 0.0~hg2025 || echo prosody-modules
     at_least ejabberd 24.12 || echo ejabberd
