@@ -49,6 +49,7 @@ var house = []floor{
 	{"xtls/tlssrp", []string{"xtls/tlssrp/internal/..."}},
 	{"xtls/tlssrp/internal/srp", []string{"xtls/tlssrp/internal/modexp"}},
 	{"xtls/tlssrp/internal/modexp", nil},
+	{"xtls/tlssrp/internal/cbc", nil},
 	{"xtls/jingle/ibb", []string{"xmpp"}},
 	{"xtls/jingle", []string{"xmpp"}},
 	{"trust", nil},

@@ -2,7 +2,6 @@ package tlssrp
 
 import (
 	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/binary"
@@ -11,6 +10,8 @@ import (
 	"hash"
 	"io"
 	"math"
+
+	"xtls-agent/xtls/tlssrp/internal/cbc"
 )
 
 // recordType is ContentType of RFC 5246 §6.2.1.
@@ -113,17 +114,20 @@ var errBadRecordMAC = errors.New("record does not authenticate")
 // A protection is the state of one direction after ChangeCipherSpec: AES in CBC mode with Encrypt-then-MAC, RFC 7366 §3. The MAC is over what
 // is on the wire and is checked before anything is decrypted, so padding tells an attacker nothing.
 type protection struct {
-	block cipher.Block
-	mac   hash.Hash
-	seq   uint64
+	cipher *cbc.Cipher
+	mac    hash.Hash
+	seq    uint64
+	// Here so that no record allocates: what the MAC covers before the record itself, and what it should be.
+	header [8 + recordHeaderLen]byte
+	want   [macKeyLen]byte
 }
 
 func newProtection(keys directionKeys) (*protection, error) {
-	block, err := aes.NewCipher(keys.key)
+	cipher, err := cbc.New(keys.key)
 	if err != nil {
 		return nil, fmt.Errorf("tlssrp: making the record cipher: %w", err)
 	}
-	return &protection{block: block, mac: hmac.New(sha1.New, keys.mac)}, nil
+	return &protection{cipher: cipher, mac: hmac.New(sha1.New, keys.mac)}, nil
 }
 
 // seal appends the payload of a record to dst: IV ‖ ciphertext ‖ MAC. random gives the IV, RFC 5246 §6.2.3.2.
@@ -141,12 +145,8 @@ func (p *protection) seal(dst []byte, typ recordType, plaintext []byte, random i
 	for range padding {
 		dst = append(dst, byte(padding-1))
 	}
-	cipher.NewCBCEncrypter(p.block, iv).CryptBlocks(dst[start+bs:], dst[start+bs:])
-	sum, err := p.sum(typ, dst[start:])
-	if err != nil {
-		return nil, err
-	}
-	return append(dst, sum...), nil
+	p.cipher.Encrypt(dst[start:start+bs], dst[start+bs:])
+	return p.appendSum(dst, typ, dst[start:])
 }
 
 // open checks and decrypts a payload in place.
@@ -157,7 +157,7 @@ func (p *protection) open(typ recordType, payload []byte) ([]byte, error) {
 		return nil, &LocalAlertError{AlertBadRecordMAC, errBadRecordMAC}
 	}
 	sealed, sum := payload[:n], payload[n:]
-	want, err := p.sum(typ, sealed)
+	want, err := p.appendSum(p.want[:0], typ, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (p *protection) open(typ recordType, payload []byte) ([]byte, error) {
 		return nil, &LocalAlertError{AlertBadRecordMAC, errBadRecordMAC}
 	}
 	plaintext := sealed[bs:]
-	cipher.NewCBCDecrypter(p.block, sealed[:bs]).CryptBlocks(plaintext, plaintext)
+	p.cipher.Decrypt(sealed[:bs], plaintext)
 	return unpad(plaintext)
 }
 
@@ -184,20 +184,20 @@ func unpad(plaintext []byte) ([]byte, error) {
 	return content, nil
 }
 
-// sum is the MAC of RFC 7366 §3: over sequence number, type, version, length and the encrypted record with its IV. It counts the sequence
-// number up.
-func (p *protection) sum(typ recordType, sealed []byte) ([]byte, error) {
+// appendSum appends the MAC of RFC 7366 §3: over sequence number, type, version, length and the encrypted record with its IV. It counts the
+// sequence number up.
+func (p *protection) appendSum(dst []byte, typ recordType, sealed []byte) ([]byte, error) {
 	if p.seq == math.MaxUint64 {
 		return nil, errors.New("tlssrp: too many records on one connection")
 	}
-	var header [8 + recordHeaderLen]byte
-	binary.BigEndian.PutUint64(header[:], p.seq)
+	header := p.header[:]
+	binary.BigEndian.PutUint64(header, p.seq)
 	header[8] = byte(typ)
 	binary.BigEndian.PutUint16(header[9:], VersionTLS12)
 	binary.BigEndian.PutUint16(header[11:], uint16(len(sealed)))
 	p.seq++
 	p.mac.Reset()
-	p.mac.Write(header[:])
+	p.mac.Write(header)
 	p.mac.Write(sealed)
-	return p.mac.Sum(nil), nil
+	return p.mac.Sum(dst), nil
 }

@@ -3,7 +3,6 @@ package tlssrp
 import (
 	"bytes"
 	"crypto/aes"
-	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -321,13 +320,13 @@ func injectPlain(t *testing.T, c *Conn, plain []byte) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	iv := make([]byte, aes.BlockSize)
-	cipher.NewCBCEncrypter(c.out.protection.block, iv).CryptBlocks(plain, plain)
+	c.out.protection.cipher.Encrypt(iv, plain)
 	sealed := append(iv, plain...)
-	sum, err := c.out.protection.sum(recordApplicationData, sealed)
+	sealed, err := c.out.protection.appendSum(sealed, recordApplicationData, sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.conn.Write(rawRecordBytes(recordApplicationData, VersionTLS12, append(sealed, sum...))); err != nil {
+	if _, err := c.conn.Write(rawRecordBytes(recordApplicationData, VersionTLS12, sealed)); err != nil {
 		t.Fatal(err)
 	}
 }
