@@ -11,7 +11,7 @@ ROW         ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test prove mutants bench peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo test prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ mutants: ## remove the security checks one at a time; a test must notice each (t
 bench: ## time it beside the programs that people would use instead (ROW=PATTERN for some); writes docs/performance.md
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	@cd bench && $(GO) run . -row '$(ROW)'
+
+flame: ## draw where time goes: docs/flame-handshake.svg and docs/flame-record.svg
+	@cd bench && $(GO) run ./flame
 
 peers: ## install the programs that the tests talk to (Debian 12, apt; says what it will do)
 	@build/peers.sh

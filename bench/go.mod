@@ -2,7 +2,10 @@ module xtls-agent/bench
 
 go 1.26.0
 
-require xtls-agent v0.0.0
+require (
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	xtls-agent v0.0.0
+)
 
 require (
 	filippo.io/bigmod v0.1.0 // indirect

@@ -75,20 +75,21 @@ func measure(p *pair, count int) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, err := cputime.Used()
+	used, err := cputime.Of(func() error {
+		for range count {
+			mark()
+			if r, err = p.handshake(); err != nil {
+				return err
+			}
+		}
+		mark()
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	for range count {
-		mark()
-		if r, err = p.handshake(); err != nil {
-			return nil, err
-		}
-	}
-	mark()
-	end, err := cputime.Used()
-	r.Handshakes, r.CPU = count, int64(end-start)
-	return r, err
+	r.Handshakes, r.CPU = count, int64(used)
+	return r, nil
 }
 
 // mark is where a counter of instructions starts to count anew.
@@ -125,7 +126,7 @@ func (p *pair) handshake() (*report, error) {
 	toServer, toClient := memconn.Pair()
 	client, server := tlssrp.Client(toServer, p.client), tlssrp.Server(toClient, p.server)
 	done := make(chan error, 1)
-	go func() { done <- server.Handshake() }()
+	go serve(server, done)
 	err := client.Handshake()
 	if serverErr := <-done; serverErr != nil {
 		return nil, serverErr
@@ -145,6 +146,8 @@ func (p *pair) handshake() (*report, error) {
 	r.Sealed = toServer.Written() - r.ToServer
 	return r, nil
 }
+
+func serve(server *tlssrp.Conn, done chan<- error) { done <- server.Handshake() }
 
 // move sends a byte over the finished connection.
 func move(from, to *tlssrp.Conn, b byte) error {

@@ -90,17 +90,15 @@ func measure(s *session, count int, wire *memconn.Conn) (*report, error) {
 		return nil, err
 	}
 	r := &report{Records: 2 * count, Bytes: 2 * count * recordLen, Sealed: wire.Written() - before}
-	start, err := cputime.Used()
-	if err != nil {
-		return nil, err
-	}
-	for range count {
-		if err := m.both(s); err != nil {
-			return nil, err
+	used, err := cputime.Of(func() error {
+		for range count {
+			if err := m.both(s); err != nil {
+				return err
+			}
 		}
-	}
-	end, err := cputime.Used()
-	r.CPU = int64(end - start)
+		return nil
+	})
+	r.CPU = int64(used)
 	return r, err
 }
 

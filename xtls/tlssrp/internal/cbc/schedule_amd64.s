@@ -1,3 +1,5 @@
+//go:build !purego
+
 #include "textflag.h"
 
 // func subWord(w uint32) uint32
