@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 //go:embed ejabberd.yml
@@ -93,7 +92,7 @@ func (e *ejabberd) register(t testing.TB, s *XMPPServer, user, password string) 
 	if err != nil {
 		t.Fatalf("testpeer: %v", err)
 	}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post("http://"+e.api+"/api/register", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatalf("testpeer: ejabberd register %s: %v", user, err)
