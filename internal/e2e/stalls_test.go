@@ -264,6 +264,7 @@ func (w *world) pairsAnew(b *box, romeo *person, pin string) {
 	if strings.Contains(b.log.String(), "ok=false") {
 		w.Error("a PIN counts as wrong that was right")
 	}
+	shown := b.screen.pin() // perhaps another one already, which goes with the window that a press opens
 	b.press("press")
-	romeo.pair(b.jid, b.pin(pin)).want(0)
+	romeo.pair(b.jid, b.pin(pin, shown)).want(0)
 }
