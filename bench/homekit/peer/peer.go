@@ -1,0 +1,120 @@
+// Package peer starts the HomeKit accessory that the benchmark compares with.
+package peer
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"xtls-agent/bench/homekit"
+	"xtls-agent/bench/homekit/lonely"
+	"xtls-agent/internal/testpeer"
+)
+
+// Name is what the accessory is built on.
+const Name = "brutella/hap v0.0.35"
+
+// The port and the setup code of every accessory: each has a network of its own.
+const (
+	Addr = "127.0.0.1:5199"
+	Code = "00102003"
+)
+
+// Build builds the accessory into a new folder and returns the program.
+func Build(t testing.TB, env ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "accessory")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "xtls-agent/bench/homekit/accessory")
+	cmd.Env = append(cmd.Environ(), append([]string{"CGO_ENABLED=0"}, env...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the accessory: %v\n%s", err, out)
+	}
+	return program
+}
+
+// An Accessory is one that runs.
+type Accessory struct {
+	Process *testpeer.Process
+	Folder  string // where it keeps its files
+	Network *lonely.Network
+
+	answers *bufio.Reader
+}
+
+// Start runs an accessory in the network, with its files in folder, until it takes connections.
+func Start(t testing.TB, network *lonely.Network, program, folder string) *Accessory {
+	t.Helper()
+	a := &Accessory{Folder: folder, Network: network}
+	err := network.Do(func() error {
+		a.Process = testpeer.Start(t, testpeer.Spec{Path: program, Args: []string{Addr, folder, Code}, Grace: time.Second})
+		a.Process.WaitListening(t, Addr)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.answers = bufio.NewReader(a.Process.Stdout())
+	return a
+}
+
+// Dial connects to the accessory.
+func (a *Accessory) Dial(t testing.TB) *homekit.Conn {
+	t.Helper()
+	var conn net.Conn
+	err := a.Network.Do(func() (err error) {
+		conn, err = net.Dial("tcp", Addr)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := homekit.NewConn(conn)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TypedCode is Code as a person types it, and as HomeKit hashes it.
+func TypedCode() string { return Code[:3] + "-" + Code[3:5] + "-" + Code[5:] }
+
+// Settle waits until an accessory that has just answered M4 of pair-verify reads encrypted frames: for a moment after its answer has left
+// it takes what comes for plain text. It is not part of what is timed.
+func Settle() { time.Sleep(50 * time.Millisecond) }
+
+// Paired tells whether the accessory has stored a controller.
+func (a *Accessory) Paired(t testing.TB) bool {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(a.Folder, "*.pairing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(found) == 1
+}
+
+// Allocations asks the accessory how often it has allocated.
+func (a *Accessory) Allocations(t testing.TB) uint64 {
+	t.Helper()
+	return askAllocations(t, a.Process.Stdin, a.answers)
+}
+
+func askAllocations(t testing.TB, to io.Writer, from *bufio.Reader) uint64 {
+	t.Helper()
+	if _, err := fmt.Fprintln(to, "?"); err != nil {
+		t.Fatal(err)
+	}
+	line, err := from.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
