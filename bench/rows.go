@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	homekit "xtls-agent/bench/homekit/rows"
 	"xtls-agent/bench/row"
 	"xtls-agent/bench/tls"
 )
@@ -11,5 +12,6 @@ import (
 func rows() []row.Row {
 	return slices.Concat(
 		tls.Rows(),
+		homekit.Rows(),
 	)
 }

@@ -3,17 +3,14 @@ package peer
 
 import (
 	"bufio"
-	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"xtls-agent/bench/homekit"
+	"xtls-agent/bench/homekit/allocs"
 	"xtls-agent/bench/homekit/lonely"
 	"xtls-agent/internal/testpeer"
 )
@@ -28,11 +25,11 @@ const (
 )
 
 // Build builds the accessory into a new folder and returns the program.
-func Build(t testing.TB, env ...string) string {
+func Build(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "accessory")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "xtls-agent/bench/homekit/accessory")
-	cmd.Env = append(cmd.Environ(), append([]string{"CGO_ENABLED=0"}, env...)...)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the accessory: %v\n%s", err, out)
 	}
@@ -48,12 +45,13 @@ type Accessory struct {
 	answers *bufio.Reader
 }
 
-// Start runs an accessory in the network, with its files in folder, until it takes connections.
-func Start(t testing.TB, network *lonely.Network, program, folder string) *Accessory {
+// Start runs an accessory in the network, with its files in folder, and returns when it takes connections. More may name the program,
+// if it is one that another runs.
+func Start(t testing.TB, network *lonely.Network, program, folder string, more ...string) *Accessory {
 	t.Helper()
 	a := &Accessory{Folder: folder, Network: network}
 	err := network.Do(func() error {
-		a.Process = testpeer.Start(t, testpeer.Spec{Path: program, Args: []string{Addr, folder, Code}, Grace: time.Second})
+		a.Process = testpeer.Start(t, testpeer.Spec{Path: program, Args: append(more, Addr, folder, Code), Grace: time.Second})
 		a.Process.WaitListening(t, Addr)
 		return nil
 	})
@@ -100,19 +98,7 @@ func (a *Accessory) Paired(t testing.TB) bool {
 // Allocations asks the accessory how often it has allocated.
 func (a *Accessory) Allocations(t testing.TB) uint64 {
 	t.Helper()
-	return askAllocations(t, a.Process.Stdin, a.answers)
-}
-
-func askAllocations(t testing.TB, to io.Writer, from *bufio.Reader) uint64 {
-	t.Helper()
-	if _, err := fmt.Fprintln(to, "?"); err != nil {
-		t.Fatal(err)
-	}
-	line, err := from.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+	n, err := allocs.Ask(a.Process.Stdin, a.answers)
 	if err != nil {
 		t.Fatal(err)
 	}
