@@ -8,7 +8,8 @@ DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
 MUTANT      ?=
 ROW         ?=
-GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
+TAGS        ?=
+GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
@@ -16,7 +17,7 @@ GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-build: ## build bin/xtls-agent and bin/xtlsctl
+build: ## build bin/xtls-agent and bin/xtlsctl (TAGS=minimal leaves out what a device without display does not need)
 	$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
 	$(GOBUILD) -o bin/xtlsctl ./cmd/xtlsctl
 
@@ -50,6 +51,7 @@ peers: ## install the programs that the tests talk to (Debian 12, apt; says what
 
 check: fmt-check ## formatting, vet, staticcheck, the order of the house, cross builds
 	$(GO) vet ./...
+	$(GO) vet -tags minimal ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd bench && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	$(GO) test ./internal/deps
@@ -59,7 +61,7 @@ fmt-check:
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { printf 'gofmt would change:\n%s\n' "$$bad" >&2; exit 1; }
 
 # What an owner runs is also built for his laptop; what a device runs, for the boards that it is made for.
-cross: ## build both programs for each platform, into bin/OS-ARCH/
+cross: ## build both programs for each platform, into bin/OS-ARCH/ (TAGS=minimal as above)
 	GOOS=linux GOARCH=amd64 $(GOBUILD) -o bin/linux-amd64/ ./cmd/...
 	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/linux-arm64/ ./cmd/...
 	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o bin/linux-armv6/ ./cmd/...

@@ -95,7 +95,12 @@ const (
 	LinkGoXMPP LinkKind = "go-xmpp"
 )
 
-func (k LinkKind) check() error { return oneOf(k, LinkC2S, LinkGoXMPP) }
+func (k LinkKind) check() error {
+	if k == LinkGoXMPP {
+		return checkGoXMPP()
+	}
+	return oneOf(k, LinkC2S, LinkGoXMPP)
+}
 
 // PairingMode says where the PIN comes from.
 type PairingMode string

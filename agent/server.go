@@ -11,7 +11,6 @@ import (
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/c2s"
 	"xtls-agent/xmpp/disco"
-	"xtls-agent/xmpp/goxmpp"
 	"xtls-agent/xmpp/roster"
 	"xtls-agent/xtls"
 )
@@ -49,14 +48,7 @@ func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
 		return nil, err
 	}
 	if cfg.Link.Word == LinkGoXMPP {
-		link, err := goxmpp.Dial(ctx, goxmpp.Config{
-			JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
-			Log: l.log, Now: l.env.Now,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return link, nil
+		return l.dialGoXMPP(ctx, roots)
 	}
 	link, err := c2s.Dial(ctx, c2s.Config{
 		JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,

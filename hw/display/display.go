@@ -98,20 +98,10 @@ func (e Env) isTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-func (e Env) openI2C(path string) (i2c.BusCloser, error) {
-	if e.OpenI2C != nil {
-		return e.OpenI2C(path)
-	}
-	return openKernelI2C(path)
-}
-
 func drivers() spec.Table[Env, Display] {
-	return spec.Table[Env, Display]{Kind: "display", Drivers: map[string]spec.Driver[Env, Display]{
-		"none":    parseNone,
-		"png":     parsePNG,
-		"ssd1306": parseSSD1306,
-		"term":    parseTerm,
-	}}
+	all := pixelDrivers()
+	all["none"], all["term"] = parseNone, parseTerm
+	return spec.Table[Env, Display]{Kind: "display", Drivers: all}
 }
 
 // Open returns the display that a spec string names:

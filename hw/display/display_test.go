@@ -3,11 +3,9 @@ package display
 import (
 	"bytes"
 	"fmt"
-	"image"
 	"log/slog"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // DESIGN §5, secrets in logs: no verb and no log handler prints the PIN.
@@ -89,21 +87,6 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-func TestSpell(t *testing.T) {
-	f := bitmapFace(1)
-	for in, want := range map[string]string{
-		"Küche":        "Kuche",
-		"Straße – „x“": `Strasse - "x"`,
-		"a…":           "a...",
-		"家":            "?",
-		"e\u0301":      "e",
-	} {
-		if got := f.spell(in); got != want {
-			t.Errorf("spell(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 // Every digit differs from every other in many pixels, so that a dead pixel or
 // bad eyes do not make one of another.
 func TestDigitsDiffer(t *testing.T) {
@@ -120,32 +103,4 @@ func TestDigitsDiffer(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Whatever a peer is called, a screen is drawn on every size, and the text lies
-// within the box.
-func FuzzShow(f *testing.F) {
-	f.Add("Living-room box", "12345678", "Type this PIN.", "box@home.example")
-	f.Add("\x1b[2J\u202e", "12", strings.Repeat("w", 500), "家\u0301")
-	var small []*renderer
-	for _, size := range []image.Point{{128, 32}, {128, 64}, {64, 32}, {250, 122}} {
-		r, err := newRenderer(size, lit)
-		if err != nil {
-			f.Fatal(err)
-		}
-		small = append(small, r)
-	}
-	f.Fuzz(func(t *testing.T, title, pin, line, address string) {
-		s := Screen{Title: title, PIN: pin, Lines: []string{line, title}, Address: address, URI: address}
-		for l := range strings.Lines(box(s.cleaned())) {
-			if got := cells(strings.TrimSuffix(l, "\n")); !utf8.ValidString(l) || got != termWidth+4 {
-				t.Errorf("a line of %d columns: %q", got, l)
-			}
-		}
-		for _, r := range small {
-			if _, err := r.render(s); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 }

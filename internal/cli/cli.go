@@ -56,12 +56,25 @@ func markArgs(c *cobra.Command, hinted func(*cobra.Command, error) error) {
 	}
 }
 
-// Version returns what was built: the module's version, or the commit.
+// Version returns what was built: the module's version, or the commit, and with which build tags.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	for _, s := range info.Settings {
+		if s.Key == "-tags" && s.Value != "" {
+			return commitOf(info) + " (tags " + s.Value + ")"
+		}
+	}
+	return commitOf(info)
+}
+
+func commitOf(info *debug.BuildInfo) string {
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
 	}

@@ -192,6 +192,9 @@ func (s *Spec) Done() error {
 	return nil
 }
 
+// Refuse makes the spec one that cannot be had, for the reason given, whatever else stands in it.
+func (s *Spec) Refuse(why error) { s.err = why }
+
 func (s *Spec) value(key string) (string, bool) {
 	s.asked = append(s.asked, key)
 	v, ok := s.params[key]
