@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -63,12 +62,22 @@ const (
 	maxTimeout     = time.Hour
 )
 
-// nameSyntax is that of commands and fields: what can be typed without quoting, and is no flag.
-var nameSyntax = regexp.MustCompile(`^[a-z0-9_][a-z0-9._-]{0,63}$`)
+const maxName = 64
+
+// isName reports whether s may be the name of a command or a field: what can be typed without quoting, and is no flag.
+func isName(s string) bool {
+	for i, c := range []byte(s) {
+		first := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_'
+		if !first && (i == 0 || c != '.' && c != '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
 
 // checked returns c with its defaults, or why it cannot be offered.
 func (c Command) checked() (Command, error) {
-	if !nameSyntax.MatchString(c.Name) {
+	if !isName(c.Name) {
 		return c, fmt.Errorf("command %.40q: a name has lowercase letters, digits, '-', '_' and '.', and at most 64 of them", c.Name)
 	}
 	if c.Title == "" {
@@ -95,7 +104,7 @@ func (c Command) checked() (Command, error) {
 
 // checkField refuses fields that nobody could fill.
 func checkField(f form.Field) error {
-	if !nameSyntax.MatchString(f.Var) {
+	if !isName(f.Var) {
 		return fmt.Errorf("field %.40q: a name has lowercase letters, digits, '-', '_' and '.', and at most 64 of them", f.Var)
 	}
 	lists := f.Type == form.ListSingle || f.Type == form.ListMulti

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"xtls-agent/xmpp/form"
 )
@@ -13,15 +14,25 @@ import (
 // Programs that run other programs, or text as a program.
 var (
 	// starters run the program that their arguments name.
-	starters = regexp.MustCompile(`^(env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|timeout|xargs|runuser|setpriv|time|busybox)$`)
+	starters = lazily(`^(env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|timeout|xargs|runuser|setpriv|time|busybox)$`)
 	// interpreters run the argument after a flag for it, or else the file that their first argument names.
-	interpreters = regexp.MustCompile(`^([abdkz]?sh|mksh|bash|dash|fish|su|python[0-9.]*|perl|ruby|node|php|lua[0-9.]*)$`)
-	scriptFlag   = regexp.MustCompile(`^(-[A-Za-z]*[ceEr]|--(eval|command|execute|print))$`)
+	interpreters = lazily(`^([abdkz]?sh|mksh|bash|dash|fish|su|python[0-9.]*|perl|ruby|node|php|lua[0-9.]*)$`)
+	scriptFlag   = lazily(`^(-[A-Za-z]*[ceEr]|--(eval|command|execute|print))$`)
 	// scriptFirst run their first argument that is no flag.
-	scriptFirst = regexp.MustCompile(`^([gmn]?awk|sed)$`)
+	scriptFirst = lazily(`^([gmn]?awk|sed)$`)
 	// remote join all arguments to a line for a shell.
-	remote = regexp.MustCompile(`^(ssh|watch)$`)
+	remote = lazily(`^(ssh|watch)$`)
 )
+
+// pattern is a regular expression that is compiled when it is first needed: a device starts before, and may have no programs to run.
+type pattern func() *regexp.Regexp
+
+func lazily(expr string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+// MatchString is that of the regular expression.
+func (p pattern) MatchString(s string) bool { return p().MatchString(s) }
 
 // checkIndirect refuses fields where a well-known program would run them. It cannot know every
 // program: whoever writes a definition has to know what a program does with its arguments.

@@ -47,7 +47,10 @@ const libraryAnswer = debugSend + "<iq type='result' to='"
 
 const seeOtherHost = "see-other-host"
 
-var mechanismPattern = regexp.MustCompile(`^SEND <auth(?:enticate)? xmlns='[^']*' mechanism='([A-Z0-9-]+)'`)
+// mechanismPattern is compiled when it is first needed, which it is by this link alone.
+var mechanismPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^SEND <auth(?:enticate)? xmlns='[^']*' mechanism='([A-Z0-9-]+)'`)
+})
 
 // Write takes one read or write of the library.
 func (m *meter) Write(p []byte) (int, error) {
@@ -63,7 +66,7 @@ func (m *meter) Write(p []byte) (int, error) {
 		m.read = 0 // a stanza has ended without being handed to us
 	}
 	if !m.loggedIn {
-		if found := mechanismPattern.FindSubmatch(p); found != nil {
+		if found := mechanismPattern().FindSubmatch(p); found != nil {
 			m.mechanism = string(found[1])
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package device
 
 import (
@@ -51,7 +53,7 @@ func (s *stage) waitFor(text string) {
 func (s *stage) pin() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := pinOnDisplay.FindAllString(s.text.String(), -1)
+	all := pinOnDisplay().FindAllString(s.text.String(), -1)
 	if len(all) == 0 {
 		s.t.Fatalf("no PIN on the display:\n%s", s.text.String())
 	}
