@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 	}
 	if first {
 		l.confirmed(owner)
+		l.ending.Go(func() { returnMemory(ctx) })
 	} else {
 		l.guests.welcome(owner.JID)
 	}
@@ -102,6 +104,18 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 	defer beside.Wait()
 	beside.Go(func() { l.accompany(s, owner.Key(), nudge, told) })
 	return s.Serve(ctx)
+}
+
+// returnAfter is when nobody waits for the device any more who has just paired with it.
+const returnAfter = time.Second
+
+// returnMemory gives back to the system what a pairing took: it is the most that a device ever computes, and it does so once in a long while.
+func returnMemory(ctx context.Context) {
+	select {
+	case <-time.After(returnAfter):
+	case <-ctx.Done(): // the owner has gone again
+	}
+	debug.FreeOSMemory()
 }
 
 // endSoon ends a session that can do nothing any more, once an answer under way has left.

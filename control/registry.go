@@ -65,15 +65,20 @@ func (r *Registry) Add(commands ...Command) error {
 // cancels what runs of it: for an owner who was removed. When the session merely ends,
 // what runs goes on to its time limit, and the function is not needed.
 func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) (revoke func()) {
-	return r.server.Mount(s, d, func() []adhoc.Command {
+	return r.server.Mount(s, d, r.offer(actor))
+}
+
+// offer returns what lists the commands for one session. They are asked for at each request, and change hardly ever.
+func (r *Registry) offer(actor Actor) func() []adhoc.Command {
+	var offered []adhoc.Command // what Mount calls on one goroutine needs no mutex
+	return func() []adhoc.Command {
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		out := make([]adhoc.Command, 0, len(r.commands))
-		for _, c := range r.commands {
-			out = append(out, r.adhoc(c, actor))
+		for _, c := range r.commands[min(len(offered), len(r.commands)):] { // commands are added, and never taken out
+			offered = append(offered, r.adhoc(c, actor))
 		}
-		return out
-	})
+		return offered
+	}
 }
 
 // Close cancels all that runs and waits for it.

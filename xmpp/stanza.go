@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"encoding/xml"
 	"fmt"
 
 	"mellium.im/xmpp/jid"
@@ -70,6 +71,7 @@ func parseAddress(el *Element, attr string) (jid.JID, error) {
 // Element returns the stanza as an element of namespace jabber:client.
 func (s *Stanza) Element() *Element {
 	el := NewElement(NSClient, s.Kind, s.Payload...)
+	el.Attrs = make([]xml.Attr, 0, 4)
 	return el.With("type", s.Type).With("id", s.ID).With("from", s.From.String()).With("to", s.To.String())
 }
 
