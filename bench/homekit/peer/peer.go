@@ -3,7 +3,9 @@ package peer
 
 import (
 	"bufio"
+	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -93,6 +95,25 @@ func (a *Accessory) Paired(t testing.TB) bool {
 		t.Fatal(err)
 	}
 	return len(found) == 1
+}
+
+// MakeDurable syncs what the accessory has stored of its controller. It writes the file and does not sync it; a pairing that is timed
+// until both stores are durable needs that done.
+func (a *Accessory) MakeDurable(t testing.TB) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(a.Folder, "*.pairing"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the accessory has stored %q, %v", found, err)
+	}
+	for _, path := range append(found, a.Folder) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Allocations asks the accessory how often it has allocated.
