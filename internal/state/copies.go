@@ -1,10 +1,14 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
+
+	"xtls-agent/internal/state/vfs"
 )
 
 // suffixes are those of the two copies of a file. Together with tempSuffix,
@@ -124,7 +128,7 @@ func (d *Dir) settle(name string) (record, error) {
 	if other := 1 - cur; p[other].condition != whole || !p[other].record.equal(r) {
 		// If this fails the state is no less true than before: a device whose
 		// disk is full still serves its owners. The next call tries again.
-		err := d.put(name, other, r)
+		err := d.put([]string{name + suffixes[other]}, encode(name, r))
 		d.repaired(name+suffixes[other], p[other].err, err)
 	}
 	if r.kind == kindDamaged {
@@ -140,51 +144,90 @@ func (d *Dir) replace(name string, p pair, r record) error {
 	if cur, ok := p.current(); ok && (p[1-cur].condition != whole || !p[1-cur].record.equal(p[cur].record)) {
 		first = 1 - cur
 	}
-	for _, i := range [2]int{first, 1 - first} {
-		if err := d.put(name, i, r); err != nil {
+	files := []string{name + suffixes[first], name + suffixes[1-first]}
+	return d.put(files, encode(name, r))
+}
+
+// put replaces copies with content b, durably, one after the other. All of them are written and synced under other names before the first
+// takes its place: to sync is what a person waits for, and what is synced at once costs no more than one.
+func (d *Dir) put(files []string, b []byte) error {
+	if err := d.writeTemps(files, b); err != nil {
+		return err
+	}
+	for i, file := range files {
+		if err := d.install(file); err != nil {
+			d.removeTemps(files[i:])
 			return err
 		}
 	}
 	return nil
 }
 
-// put replaces one copy, durably.
-func (d *Dir) put(name string, i int, r record) error {
-	file := name + suffixes[i]
+// install gives a synced file its name.
+func (d *Dir) install(file string) error {
 	temp := file + tempSuffix
-	if err := d.writeTemp(temp, encode(name, r)); err != nil {
-		return err
-	}
 	if err := d.folder.Rename(temp, file); err != nil {
-		_ = d.folder.Remove(temp)
 		return fmt.Errorf("state: replacing %s in %s: %w", file, d.path, err)
 	}
 	return d.sync()
 }
 
-// writeTemp makes a file with content b, synced but not yet under its name. It
+// writeTemps makes files with content b, synced but not yet under their names. It
 // leaves nothing behind if it fails.
-func (d *Dir) writeTemp(temp string, b []byte) (err error) {
-	defer func() {
+func (d *Dir) writeTemps(files []string, b []byte) error {
+	open := make([]vfs.File, 0, len(files))
+	var failed error
+	for _, file := range files {
+		f, err := d.writeTemp(file+tempSuffix, b)
 		if err != nil {
-			_ = d.folder.Remove(temp)
-			err = fmt.Errorf("state: writing %s in %s: %w", temp, d.path, err)
+			failed = err
+			break
 		}
-	}()
+		open = append(open, f)
+	}
+	if failed == nil {
+		failed = syncAll(open)
+	}
+	for _, f := range open {
+		failed = cmp.Or(failed, f.Close())
+	}
+	if failed != nil {
+		d.removeTemps(files)
+		return fmt.Errorf("state: writing %s in %s: %w", files[0]+tempSuffix, d.path, failed)
+	}
+	return nil
+}
+
+func (d *Dir) removeTemps(files []string) {
+	for _, file := range files {
+		_ = d.folder.Remove(file + tempSuffix) // it may not be there
+	}
+}
+
+// writeTemp writes a new file. It is not synced.
+func (d *Dir) writeTemp(temp string, b []byte) (vfs.File, error) {
 	if err := d.folder.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	f, err := d.folder.Create(temp)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := f.Write(b); err != nil {
-		return errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
+	return f, nil
+}
+
+// syncAll syncs files at the same time: a journal is written once for all of them.
+func syncAll(files []vfs.File) error {
+	errs := make([]error, len(files))
+	var syncing sync.WaitGroup
+	for i, f := range files {
+		syncing.Go(func() { errs[i] = f.Sync() })
 	}
-	return f.Close()
+	syncing.Wait()
+	return cmp.Or(errs...)
 }
 
 func (d *Dir) sync() error {
@@ -211,7 +254,7 @@ func (d *Dir) setAside(name string, p pair) error {
 					return d.damagedError(name, also(cause, err))
 				}
 			}
-			if err := d.put(name, i, marker); err != nil {
+			if err := d.put([]string{name + suffix}, encode(name, marker)); err != nil {
 				return d.damagedError(name, also(cause, err))
 			}
 		}
