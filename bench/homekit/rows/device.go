@@ -210,6 +210,24 @@ func (d *device) pair(keys *owner.Keyring, pin string) {
 	p.Session.Close()
 }
 
+// computed is how long a process has computed so far, in ms: of what else the machine does it shows little. It comes in ticks of 10 ms.
+func computed(t *row.T, p *testpeer.Process) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name before it may hold anything
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		t.Fatalf("/proc/%d/stat: %q", p.PID(), text)
+	}
+	var user, system float64 // proc_pid_stat(5): fields 14 and 15, of which the first is the pid
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		t.Fatal(err)
+	}
+	return (user + system) * 10
+}
+
 // resident is how much memory of a process is in RAM, in MB.
 func resident(t *row.T, p *testpeer.Process) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
