@@ -14,6 +14,7 @@ require (
 require (
 	github.com/brutella/dnssd v1.2.14 // indirect
 	github.com/go-chi/chi v1.5.4 // indirect
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/kong/go-srp v0.0.0-20191210190804-cde1efa3c083 // indirect
 	github.com/miekg/dns v1.1.61 // indirect

@@ -6,6 +6,7 @@ import (
 	homekit "xtls-agent/bench/homekit/rows"
 	"xtls-agent/bench/row"
 	"xtls-agent/bench/tls"
+	"xtls-agent/bench/wire"
 )
 
 // rows lists all rows, in the order of the table.
@@ -13,5 +14,6 @@ func rows() []row.Row {
 	return slices.Concat(
 		tls.Rows(),
 		homekit.Rows(),
+		wire.Rows(),
 	)
 }

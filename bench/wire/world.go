@@ -1,0 +1,170 @@
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"xtls-agent/agent"
+	"xtls-agent/hw/display"
+	"xtls-agent/internal/testpeer"
+	"xtls-agent/owner"
+	"xtls-agent/pairing"
+	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
+)
+
+// account is one of a server's.
+type account struct {
+	server   *testpeer.XMPPServer
+	jid      jid.JID
+	password string
+}
+
+func newAccount(t testing.TB, s *testpeer.XMPPServer, user string) account {
+	bare, password := s.Account(t, user)
+	return account{s, jid.MustParse(bare), password}
+}
+
+// dial logs in as the program does, by direct TLS.
+func (a account) dial(t testing.TB) xmpp.Link {
+	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
+	defer cancel()
+	link, err := c2s.Dial(ctx, c2s.Config{
+		JID: a.jid, Password: func() (string, error) { return a.password, nil },
+		Server: a.server.DirectAddr, Roots: a.server.Roots, Mode: c2s.DirectTLS,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// couple is a device and an owner on one server, who have paired.
+type couple struct {
+	owner  account
+	keys   *owner.Keyring
+	device jid.JID // full
+}
+
+// newCouple starts a device on the server, and pairs an owner with it.
+func newCouple(t testing.TB, s *testpeer.XMPPServer) *couple {
+	screen := startDevice(t, newAccount(t, s, "box"))
+	keys, err := owner.LoadKeyring(trust.NewMemStore(), "phone", time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &couple{owner: newAccount(t, s, "romeo"), keys: keys}
+	o := owner.New(c.owner.dial(t), keys, owner.Config{})
+	defer o.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
+	defer cancel()
+	c.device, err = o.Find(ctx, jid.MustParse("box@"+s.Domain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairing, err := o.Pair(ctx, owner.Request{Device: c.device, PIN: screen.pin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairing.Session.Close()
+	return c
+}
+
+// deviceConfig is a device that is reached through its server alone.
+const deviceConfig = `
+name = "Bench box"
+display = ["term:"]
+run_dir = %q
+[xmpp]
+jid = %q
+password_file = %q
+server = %q
+ca_file = %q
+[lan]
+enabled = false
+`
+
+// startDevice runs the agent until the test or row ends, and returns its display.
+func startDevice(t testing.TB, a account) *screen {
+	dir := t.TempDir()
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte(a.password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := agent.ParseConfig(fmt.Appendf(nil, deviceConfig, dir, a.jid, password, a.server.Addr, a.server.CAFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{changed: make(chan struct{}, 1)}
+	device := agent.New(cfg, trust.NewMemStore(), agent.Env{
+		Display: display.Env{Stdout: s, IsTerminal: func() bool { return true }},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- device.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the device: %v", err)
+		}
+	})
+	return s
+}
+
+// screen is the device's display.
+type screen struct {
+	changed chan struct{} // holds one token
+
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
+
+// pin waits for a PIN on the display, and reads it as a person does.
+func (s *screen) pin(ctx context.Context) (pairing.PIN, error) {
+	for {
+		s.mu.Lock()
+		all := pinOnScreen.FindAllString(s.text.String(), -1)
+		s.mu.Unlock()
+		if len(all) > 0 {
+			return pairing.ParsePIN(all[len(all)-1])
+		}
+		select {
+		case <-s.changed:
+		case <-ctx.Done():
+			return pairing.PIN{}, ctx.Err()
+		}
+	}
+}
+
+// serve runs a session until the test or row ends.
+func serve(t testing.TB, s *xmpp.Session) {
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(context.Background()) }) // ends with Close
+	t.Cleanup(func() {
+		_ = s.Close()
+		serving.Wait()
+	})
+}
