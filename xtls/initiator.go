@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -27,8 +28,11 @@ func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
 			return nil, err
 		}
 		check := x509Check{peer: peer, announced: pin, trust: e.cfg.Trust}
-		c := tls.Client(raw, x509Config(e.cfg.Certificate, check))
-		if err := c.HandshakeContext(ctx); err != nil {
+		flights := newFlightConn(raw)
+		c := tls.Client(flights, x509Config(e.cfg.Certificate, check))
+		err = c.HandshakeContext(ctx)
+		flights.handshakeDone(err)
+		if err != nil {
 			return nil, fmt.Errorf("xtls: x509 handshake: %w", err)
 		}
 		return &Conn{Conn: c, Pin: pin}, nil
@@ -127,23 +131,27 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err := ready(live); err != nil {
 		return nil, &refusal{jingle.Reason{Condition: jingle.Cancel}, cause(live, err)}
 	}
-	if err := js.SendSecurityInfo(live, security(nil, m)); err != nil {
-		return nil, cause(live, err)
-	}
+	// The choice, the transport and the first flight of TLS follow each other without waiting: the peer takes them in this order.
 	opening, cancel := context.WithTimeoutCause(live, totalTimeout, ErrStalled)
 	defer cancel()
+	acknowledged, err := js.SendSecurityInfo(opening, security(nil, m))
+	if err != nil {
+		return nil, cause(opening, err)
+	}
 	raw, err := e.ibb.Open(opening, js.Peer(), tr.SID, tr.BlockSize)
 	if err != nil {
 		return nil, cause(opening, fmt.Errorf("xtls: opening the transport: %w", err))
 	}
-	return e.secure(ctx, js, raw, answer, hs)
+	return e.secure(ctx, js, raw, acknowledged, answer, hs)
 }
 
-// secure runs the handshake. A peer that ends the session says in TLS why, just before: that
-// is still read.
-func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, answer *jingle.Security, hs handshake) (*Conn, error) {
+// secure runs the handshake, and ends it if the peer refuses the security-info that went before. A peer that ends the session
+// says in TLS why, just before: that is still read.
+func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, acknowledged func(context.Context) error, answer *jingle.Security, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
+	ctx, enough := unlessRefused(ctx, acknowledged)
+	defer enough()
 	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, raw.Heard)
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
@@ -160,6 +168,19 @@ func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn
 	}
 	_ = raw.Close()
 	return nil, cause(ctx, err)
+}
+
+// unlessRefused returns a context that ends when what was sent is refused, with that error. enough ends the wait for the
+// acknowledgement.
+func unlessRefused(ctx context.Context, acknowledged func(context.Context) error) (unless context.Context, enough func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if err := acknowledged(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	return ctx, func() { cancel(nil); waiting.Wait() }
 }
 
 // untilEnded returns a context that ends with the Jingle session too, after a delay.

@@ -190,6 +190,9 @@ func (r *rogue) transport(k talk, to jid.JID) *ibb.Conn {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	for k != of09 && c.Heard().IsZero() { // the other side has agreed
+		time.Sleep(time.Millisecond)
+	}
 	return c
 }
 

@@ -133,7 +133,7 @@ func (d *duel) own(t *testing.T, what byte, sid string) {
 		d.states[sid] = stateEnded
 	case 2:
 		_, possible := next(before, eventSecurityInfo)
-		if err := s.SendSecurityInfo(t.Context(), &Security{Methods: []string{MethodX509}}); (err == nil) != possible {
+		if err := tell(t, s, MethodX509); (err == nil) != possible {
 			t.Fatalf("security-info in state %d: %v", before, err)
 		}
 	}

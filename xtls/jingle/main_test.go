@@ -164,3 +164,13 @@ func offeredTo(t *testing.T, p *raw, b *side, sid string) *Session {
 	}
 	return within(t, b.incoming)
 }
+
+// tell sends a security-info with methods, and waits for its acknowledgement.
+func tell(t testing.TB, s *Session, methods ...string) error {
+	t.Helper()
+	acknowledged, err := s.SendSecurityInfo(t.Context(), &Security{Methods: methods})
+	if err != nil {
+		return err
+	}
+	return acknowledged(t.Context())
+}

@@ -135,24 +135,31 @@ func (s *Session) offered(c Content) bool {
 	return false
 }
 
-// SendSecurityInfo sends a security-info for the accepted content and waits for its
-// acknowledgement (jingle-xtls, Basic Protocol). A peer that refuses this one request keeps
-// the session; one that does not know the session ends it.
-func (s *Session) SendSecurityInfo(ctx context.Context, sec *Security) error {
+// SendSecurityInfo sends a security-info for the accepted content (jingle-xtls, Basic Protocol), and returns what waits for its
+// acknowledgement: the transport is set up meanwhile. A peer that refuses this one request keeps the session; one that does not
+// know the session ends it.
+func (s *Session) SendSecurityInfo(ctx context.Context, sec *Security) (acknowledged func(context.Context) error, err error) {
 	s.mu.Lock()
 	if !s.enter(eventSecurityInfo) {
 		s.mu.Unlock()
-		return s.stateError()
+		return nil, s.stateError()
 	}
 	c := Content{Creator: s.accepted.Creator, Name: s.accepted.Name, Security: sec.Element()}
 	s.mu.Unlock()
-	if err := s.request(ctx, s.message(SecurityInfo, c)); err != nil {
-		if isGone(err) && ctx.Err() == nil {
+	call, err := s.send(ctx, s.message(SecurityInfo, c))
+	if err != nil {
+		return nil, fmt.Errorf("jingle: sending security-info: %w", err)
+	}
+	return func(ctx context.Context) error {
+		err := s.acknowledged(ctx, call)
+		switch {
+		case err == nil:
+			return nil
+		case isGone(err) && ctx.Err() == nil:
 			s.giveUp(err)
 		}
 		return fmt.Errorf("jingle: sending security-info: %w", err)
-	}
-	return nil
+	}, nil
 }
 
 // OnSecurityInfo sets who gets the peer's security-infos, each once and in order, those that came before
@@ -314,9 +321,30 @@ func (s *Session) parties() (initiator, responder jid.JID) {
 
 // request sends a message of the session and waits for its acknowledgement. Silence is ErrTimeout.
 func (s *Session) request(ctx context.Context, j *Jingle) error {
+	call, err := s.send(ctx, j)
+	if err != nil {
+		return err
+	}
+	return s.acknowledged(ctx, call)
+}
+
+// send sends a message of the session, waiting for room at most as long as for its acknowledgement.
+func (s *Session) send(ctx context.Context, j *Jingle) (*xmpp.Call, error) {
 	inner, cancel := context.WithTimeout(ctx, s.m.cfg.AckTimeout)
 	defer cancel()
-	_, err := s.m.link.Request(inner, xmpp.Set, s.peer, j.Element())
+	call, err := s.m.link.Go(inner, xmpp.Set, s.peer, j.Element())
+	return call, s.silence(ctx, inner, err)
+}
+
+func (s *Session) acknowledged(ctx context.Context, call *xmpp.Call) error {
+	inner, cancel := context.WithTimeout(ctx, s.m.cfg.AckTimeout)
+	defer cancel()
+	_, err := call.Wait(inner)
+	return s.silence(ctx, inner, err)
+}
+
+// silence tells the caller's end of patience from the session's own, which is inner's.
+func (s *Session) silence(ctx, inner context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -34,12 +34,12 @@ func TestSessionFromOfferToEnd(t *testing.T) {
 		t.Fatalf("accepted with %+v, %v", got, err)
 	}
 	// One security-info before anybody asks, one after: each arrives once, in order.
-	if err := mine.SendSecurityInfo(t.Context(), &Security{Methods: []string{MethodX509}}); err != nil {
+	if err := tell(t, mine, MethodX509); err != nil {
 		t.Fatal(err)
 	}
 	infos := make(chan Content, 10)
 	theirs.OnSecurityInfo(func(c Content) { infos <- c })
-	if err := mine.SendSecurityInfo(t.Context(), &Security{Methods: []string{MethodSRP}}); err != nil {
+	if err := tell(t, mine, MethodSRP); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{MethodX509, MethodSRP} {
@@ -69,7 +69,7 @@ func TestWhatIsNotPossibleInAState(t *testing.T) {
 	if err := mine.Accept(t.Context(), content()); !errors.Is(err, ErrState) {
 		t.Errorf("accepting one's own offer: %v", err)
 	}
-	if err := mine.SendSecurityInfo(t.Context(), &Security{}); !errors.Is(err, ErrState) {
+	if err := tell(t, mine); !errors.Is(err, ErrState) {
 		t.Errorf("security-info before the answer: %v", err)
 	}
 	other := content()
@@ -185,7 +185,7 @@ func TestPeerGone(t *testing.T) {
 		t.Errorf("after the end of the link: %v", e)
 	}
 	within(t, b.link.Done())
-	if err := mine.SendSecurityInfo(t.Context(), &Security{}); !errors.As(err, &xe) {
+	if err := tell(t, mine); !errors.As(err, &xe) {
 		t.Errorf("security-info to nobody: %v", err)
 	}
 	if e := ended(t, mine); !errors.As(e, &xe) || !e.ByPeer {

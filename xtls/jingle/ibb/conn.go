@@ -35,21 +35,22 @@ func (a Addr) String() string { return fmt.Sprintf("%s#%s", a.JID, a.SID) }
 
 // Conn is an in-band byte stream: a [net.Conn] whose deadlines work and whose Close unblocks.
 type Conn struct {
-	m     *Manager
-	peer  jid.JID
-	sid   string
-	block int // fixed once the stream is open
+	m    *Manager
+	peer jid.JID
+	sid  string
 
 	ctx      context.Context // of sending; it ends by cancel alone, with the stream
 	cancel   context.CancelFunc
 	wake     chan struct{} // tells the sender that there is something to do
 	finished chan struct{} // closed when the sender has ended
 	nextOut  uint16        // number of the next block; the sender's alone
+	opening  *xmpp.Call    // our <open/>, until the peer has agreed; the sender's alone
 
 	writing sync.Mutex // held by the one Write that goes on: their bytes do not mix
 
 	mu      sync.Mutex // guards all below
 	changed chan struct{}
+	block   int       // how many bytes a block carries at most; fixed once the stream is open
 	heard   time.Time // when the peer last sent a block, or acknowledged one
 	readBy  deadline
 	writeBy deadline
@@ -81,16 +82,13 @@ func newConn(m *Manager, peer jid.JID, sid string, block int) *Conn {
 func (c *Conn) key() key { return key{c.peer.String(), c.sid} }
 
 // BlockSize returns how many bytes a block carries at most.
-func (c *Conn) BlockSize() int { return c.block }
-
-// halveBlock is for Open, before the stream is open.
-func (c *Conn) halveBlock() {
+func (c *Conn) BlockSize() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.block /= 2
+	return c.block
 }
 
-// Heard returns when the peer last sent a block, or acknowledged one of ours; the zero time before. On a slow line
+// Heard returns when the peer last sent a block, or acknowledged one of ours or <open/>; the zero time before. On a slow line
 // that is the sign that what was written moves.
 func (c *Conn) Heard() time.Time {
 	c.mu.Lock()

@@ -74,30 +74,31 @@ func NewManager(link *xmpp.Session, cfg Config) *Manager {
 	return m
 }
 
-// Open opens a byte stream to peer with the block size that was negotiated, as its initiator. A peer
-// that wants smaller blocks all the same (XEP-0047 §2.1, resource-constraint) is offered halves.
+// Open opens a byte stream to peer with the block size that was negotiated, as its initiator. It does not wait for the peer's
+// consent: what is written follows <open/> at once (XEP-0047 §2.2 asks nobody to wait), and is sent again, after another
+// <open/>, to a peer that wants smaller blocks all the same (§2.1, resource-constraint; it is offered halves). What a peer refuses
+// otherwise breaks the stream. ctx is for sending <open/>.
 func (m *Manager) Open(ctx context.Context, peer jid.JID, sid string, blockSize int) (*Conn, error) {
 	c, err := m.register(peer, sid, blockSize)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		_, err = m.link.Request(ctx, xmpp.Set, peer, open{SID: sid, BlockSize: c.block}.element())
-		var refused *xmpp.Error
-		if errors.As(err, &refused) && refused.Condition == xmpp.ResourceConstraint && c.block >= 512 {
-			c.halveBlock()
-			continue
-		}
-		break
-	}
-	if err != nil {
+	if c.opening, err = m.askToOpen(ctx, c); err != nil {
 		m.forget(c)
-		return nil, fmt.Errorf("ibb: opening a byte stream: %w", err)
+		return nil, err
 	}
 	if err := m.start(c); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+func (m *Manager) askToOpen(ctx context.Context, c *Conn) (*xmpp.Call, error) {
+	call, err := m.link.Go(ctx, xmpp.Set, c.peer, open{SID: c.sid, BlockSize: c.BlockSize()}.element())
+	if err != nil {
+		return nil, fmt.Errorf("ibb: opening a byte stream: %w", err)
+	}
+	return call, nil
 }
 
 // Attach makes a byte stream that is open without <open/>, as the transport of 2009 has it.

@@ -1,6 +1,7 @@
 package ibb
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -168,7 +169,19 @@ func TestFloodIsCutOff(t *testing.T) {
 func TestOpenWithSmallerBlocks(t *testing.T) {
 	r := linktest.NewRouter()
 	var sizes []string
-	joinRaw(t, r.Connect(julietJID), map[string]xmpp.Handler{"close": reply, "open": func(_ context.Context, r *xmpp.Request) {
+	var got []byte
+	joinRaw(t, r.Connect(julietJID), map[string]xmpp.Handler{"close": reply, "data": func(_ context.Context, r *xmpp.Request) {
+		if len(sizes) < 3 {
+			r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound})
+			return
+		}
+		seq, block, err := parseData(r.Payload[0], 1024)
+		if err != nil || int(seq) != len(got)/1024 {
+			t.Errorf("block %d after %d bytes: %v", seq, len(got), err)
+		}
+		got = append(got, block...)
+		r.Reply()
+	}, "open": func(_ context.Context, r *xmpp.Request) {
 		sizes = append(sizes, r.Payload[0].Attr("block-size"))
 		if len(sizes) < 3 {
 			r.Fail(&xmpp.Error{Type: xmpp.Modify, Condition: xmpp.ResourceConstraint})
@@ -178,10 +191,20 @@ func TestOpenWithSmallerBlocks(t *testing.T) {
 	}})
 	a := join(t, r.Connect(romeoJID), Config{})
 	c, err := a.m.Open(t.Context(), juliet, "s", DefaultBlockSize)
-	if err != nil || c.BlockSize() != 1024 || strings.Join(sizes, " ") != "4096 2048 1024" {
-		t.Fatalf("%v; offered %v", err, sizes)
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = c.Close()
+	sent := payload(10000) // at once, in blocks that are too large: the peer has not agreed to any
+	if _, err := c.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close() // when all is acknowledged
+	if c.BlockSize() != 1024 || strings.Join(sizes, " ") != "4096 2048 1024" {
+		t.Errorf("offered %v, and took %d", sizes, c.BlockSize())
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes arrived of %d", len(got), len(sent))
+	}
 }
 
 func TestOpenThatIsRefused(t *testing.T) {
@@ -193,12 +216,28 @@ func TestOpenThatIsRefused(t *testing.T) {
 	}})
 	a := join(t, r.Connect(romeoJID), Config{})
 	var xe *xmpp.Error
-	if _, err := a.m.Open(t.Context(), juliet, "s", MaxBlockSize); !errors.As(err, &xe) || refusals > 10 {
+	c, err := a.m.Open(t.Context(), juliet, "s", MaxBlockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Write([]byte("ahead")) // which nobody takes
+	if _, err := c.Read(make([]byte, 1)); !errors.As(err, &xe) || xe.Condition != xmpp.ResourceConstraint || refusals > 10 {
 		t.Errorf("%v after %d refusals", err, refusals)
 	}
-	if _, err := a.m.Open(t.Context(), romeo, "s", 1); err == nil { // ourselves: nobody expects it
+	if _, err := c.Write([]byte("x")); !errors.As(err, &xe) {
+		t.Errorf("a refused stream takes writes: %v", err)
+	}
+	<-c.finished
+	nobody, err := a.m.Open(t.Context(), romeo, "s", 1) // ourselves: nobody expects it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nobody.Read(make([]byte, 1)); err == nil {
 		t.Error("a stream to nobody is open")
 	}
+	<-nobody.finished
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
 	if len(a.m.conns) != 0 {
 		t.Error("a refused stream is kept")
 	}

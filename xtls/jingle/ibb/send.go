@@ -29,6 +29,7 @@ type sender struct {
 	*Conn
 	window  *window
 	flights []flight
+	ahead   []byte    // sent behind an <open/> that the peer has not agreed to yet
 	acked   time.Time // when the last acknowledgement came
 }
 
@@ -36,6 +37,9 @@ type sender struct {
 func (c *Conn) send() {
 	s := &sender{Conn: c, window: newWindow(c.m.cfg.Window), acked: time.Now()}
 	err := s.run()
+	if s.opening != nil {
+		s.opening.Cancel()
+	}
 	for _, f := range s.flights {
 		f.call.Cancel()
 	}
@@ -53,6 +57,9 @@ func (c *Conn) send() {
 // better by itself.
 func (s *sender) run() error {
 	for {
+		if err := s.agreed(); err != nil {
+			return err
+		}
 		if err := s.reap(); err != nil {
 			return err
 		}
@@ -104,7 +111,9 @@ func (s *sender) launch(block []byte) error {
 	if err != nil {
 		return fmt.Errorf("ibb: sending: %w", err)
 	}
-	if len(s.flights) == 0 {
+	if s.opening != nil {
+		s.ahead = append(s.ahead, block...)
+	} else if len(s.flights) == 0 {
 		s.acked = sent // the peer owes nothing before
 	}
 	s.nextOut++ // XEP-0047 §2.2: after 65535 comes 0
@@ -113,9 +122,48 @@ func (s *sender) launch(block []byte) error {
 	return nil
 }
 
-// reap takes in the acknowledgements that have come, in order.
+// agreed takes in the peer's answer to <open/>, if it has come.
+func (s *sender) agreed() error {
+	if s.opening == nil {
+		return nil
+	}
+	select {
+	case <-s.opening.Done():
+	default:
+		return nil
+	}
+	_, err := s.opening.Wait(s.ctx)
+	var refused *xmpp.Error
+	switch {
+	case err == nil:
+		s.opening, s.ahead = nil, nil
+		s.acked = time.Now()
+		s.hear(s.acked)
+		return nil
+	case errors.As(err, &refused) && refused.Condition == xmpp.ResourceConstraint && s.BlockSize() >= 512:
+		return s.openSmaller()
+	}
+	return fmt.Errorf("ibb: opening a byte stream: %w", err)
+}
+
+// openSmaller begins anew with blocks of half the size. No block that was sent ahead has arrived.
+func (s *sender) openSmaller() (err error) {
+	for _, f := range s.flights {
+		f.call.Cancel()
+	}
+	s.flights, s.nextOut = nil, 0
+	s.mu.Lock()
+	s.block /= 2
+	s.out = append(s.ahead, s.out...)
+	s.mu.Unlock()
+	s.ahead = nil
+	s.opening, err = s.m.askToOpen(s.ctx, s.Conn)
+	return err
+}
+
+// reap takes in the acknowledgements that have come, in order. There are none before the stream is open.
 func (s *sender) reap() error {
-	for len(s.flights) > 0 {
+	for s.opening == nil && len(s.flights) > 0 {
 		f := s.flights[0]
 		select {
 		case <-f.call.Done():
@@ -139,12 +187,20 @@ func (c *Conn) hear(at time.Time) {
 	c.heard = at
 }
 
+// owed is what the peer answers next. The caller has seen that there is such a thing.
+func (s *sender) owed() *xmpp.Call {
+	if s.opening != nil {
+		return s.opening
+	}
+	return s.flights[0].call
+}
+
 // wait returns when there may be something to do.
 func (s *sender) wait(closing bool) error {
 	var acked <-chan struct{}
 	var late <-chan time.Time
-	if len(s.flights) > 0 {
-		acked = s.flights[0].call.Done()
+	if s.opening != nil || len(s.flights) > 0 {
+		acked = s.owed().Done()
 		limit := s.m.cfg.AckTimeout
 		if closing {
 			limit = min(limit, stallTimeout)
