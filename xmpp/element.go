@@ -187,6 +187,11 @@ func appendAttr(dst []byte, name, value string) []byte {
 // where a parser would turn them into spaces (XML 1.0 §3.3.3); a bare CR everywhere (§2.11).
 func appendEscaped(dst []byte, s string, attr bool) []byte {
 	for i := 0; i < len(s); {
+		if n := plainLen(s[i:]); n > 0 {
+			dst = append(dst, s[i:i+n]...)
+			i += n
+			continue
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			dst = appendEscapedByte(dst, c, attr)
@@ -201,6 +206,17 @@ func appendEscaped(dst []byte, s string, attr bool) []byte {
 		i += size
 	}
 	return dst
+}
+
+// plainLen returns how many bytes at the beginning of s stand for themselves everywhere in XML: all of them, most of the time.
+func plainLen(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' || c == '\'' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func appendEscapedByte(dst []byte, c byte, attr bool) []byte {

@@ -24,3 +24,9 @@ type Link interface {
 	WriteStanza(*Stanza) error
 	Close() error
 }
+
+// A BatchLink can write several stanzas at once, in order, as WriteStanza writes one.
+type BatchLink interface {
+	Link
+	WriteStanzas(list []*Stanza) error
+}

@@ -12,6 +12,9 @@ const (
 	outboxBytes   = 1 << 20
 )
 
+// batchBytes bounds what is written at once: what is urgent does not pass it.
+const batchBytes = 8 << 10
+
 // outbox is a session's bounded queue of stanzas to write, in two lanes: acknowledgements
 // and pings go before data.
 type outbox struct {
@@ -90,30 +93,40 @@ func (o *outbox) waitRoom() {
 	}
 }
 
-// take returns the next stanza, waiting for one. After close it hands out what is left,
-// then returns nil.
-func (o *outbox) take() *Stanza {
+// take returns the next stanzas in the place of dst's, waiting for one: as many as are there and weigh no more than limit
+// together, and one in any case. After close it hands out what is left, then returns none.
+func (o *outbox) take(dst []*Stanza, limit int) []*Stanza {
 	for {
 		o.mu.Lock()
-		for lane := range o.lanes {
-			if q := o.lanes[lane]; len(q) > 0 {
-				s := q[0]
-				q[0] = nil
-				o.lanes[lane] = q[1:]
-				o.count--
-				o.bytes -= s.weight()
-				o.signal()
-				o.mu.Unlock()
-				return s
-			}
-		}
+		dst = o.takeLocked(dst[:0], limit)
 		closed, change := o.closed, o.change
+		if len(dst) > 0 {
+			o.signal()
+		}
 		o.mu.Unlock()
-		if closed != nil {
-			return nil
+		if len(dst) > 0 || closed != nil {
+			return dst
 		}
 		<-change
 	}
+}
+
+func (o *outbox) takeLocked(dst []*Stanza, limit int) []*Stanza {
+	for lane := range o.lanes {
+		for len(o.lanes[lane]) > 0 {
+			s := o.lanes[lane][0]
+			weight := s.weight()
+			if limit -= weight; limit < 0 && len(dst) > 0 {
+				return dst
+			}
+			o.lanes[lane][0] = nil
+			o.lanes[lane] = o.lanes[lane][1:]
+			o.count--
+			o.bytes -= weight
+			dst = append(dst, s)
+		}
+	}
+	return dst
 }
 
 // close refuses further stanzas with err. With drop it discards what is queued.

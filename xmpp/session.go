@@ -298,18 +298,26 @@ func (s *Session) shut(cause error) {
 // write is the session's only writer. When Close was called it empties the outbox, for as
 // long as flushTimeout allows, and then ends the session.
 func (s *Session) write() {
+	write, limit := s.writeOne, 0
+	if link, ok := s.link.(BatchLink); ok {
+		write, limit = link.WriteStanzas, batchBytes
+	}
+	var batch []*Stanza
 	for {
-		st := s.out.take()
-		if st == nil {
+		if batch = s.out.take(batch, limit); len(batch) == 0 {
 			s.shut(errOrderly)
 			return
 		}
-		if err := s.link.WriteStanza(st); err != nil {
+		if err := write(batch); err != nil {
 			s.shut(fmt.Errorf("xmpp: writing: %w", err))
 			return
 		}
+		clear(batch)
 	}
 }
+
+// writeOne writes a batch of one.
+func (s *Session) writeOne(batch []*Stanza) error { return s.link.WriteStanza(batch[0]) }
 
 func (s *Session) read(ctx context.Context) error {
 	for {

@@ -17,7 +17,7 @@ type Link struct {
 	log      *slog.Logger
 }
 
-var _ xmpp.Link = (*Link)(nil)
+var _ xmpp.BatchLink = (*Link)(nil)
 
 // LocalAddr returns the full address that the server bound.
 func (l *Link) LocalAddr() jid.JID { return l.local }
@@ -52,10 +52,17 @@ func (l *Link) ReadStanza() (*xmpp.Stanza, error) {
 }
 
 // WriteStanza writes st without its From, which is the server's to say.
-func (l *Link) WriteStanza(st *xmpp.Stanza) error {
-	out := *st
-	out.From = jid.JID{}
-	return l.framer.WriteElement(out.Element())
+func (l *Link) WriteStanza(st *xmpp.Stanza) error { return l.WriteStanzas([]*xmpp.Stanza{st}) }
+
+// WriteStanzas writes several in one go.
+func (l *Link) WriteStanzas(list []*xmpp.Stanza) error {
+	elements := make([]*xmpp.Element, len(list))
+	for i, st := range list {
+		out := *st
+		out.From = jid.JID{}
+		elements[i] = out.Element()
+	}
+	return l.framer.WriteElement(elements...)
 }
 
 // Close ends the stream in order, within 2 s, and closes the connection.

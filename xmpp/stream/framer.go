@@ -20,6 +20,8 @@ const (
 	// writeChunk is what is written under one deadline, so that a slow line has time as long as it makes progress. It is
 	// what one TLS record holds.
 	writeChunk = 16 << 10
+	// keptBuffer is how large a buffer is kept from one write to the next.
+	keptBuffer = 16 << 10
 )
 
 // Framer reads and writes the parts of an XML stream: header, elements, error, end. One goroutine reads, any
@@ -33,9 +35,10 @@ type Framer struct {
 	dec     *xmpp.Decoder
 	readErr error // the end of reading; sticky
 
-	writing  turn  // guards what writing needs
-	open     bool  // our header is out, our end tag is not
-	writeErr error // the end of writing; sticky
+	writing  turn   // guards what writing needs
+	buf      []byte // where elements are written to be sent
+	open     bool   // our header is out, our end tag is not
+	writeErr error  // the end of writing; sticky
 
 	deadlineMu sync.Mutex // guards limit and the connection's deadlines
 	limit      time.Time  // no deadline is set beyond it; zero for none
@@ -116,11 +119,17 @@ func (f *Framer) WriteHeader(h Header, extra ...*xmpp.Element) error {
 	return f.write(buf)
 }
 
-// WriteElement writes el whole.
-func (f *Framer) WriteElement(el *xmpp.Element) error {
-	buf := appendElement(nil, el)
+// WriteElement writes elements whole, one behind the other.
+func (f *Framer) WriteElement(elements ...*xmpp.Element) error {
 	f.writing.take()
 	defer f.writing.giveUp()
+	buf := f.buf[:0]
+	for _, el := range elements {
+		buf = appendElement(buf, el)
+	}
+	if cap(buf) <= keptBuffer {
+		f.buf = buf
+	}
 	return f.write(buf)
 }
 

@@ -42,7 +42,7 @@ type Stream struct {
 	features      bool // the server's features were seen; used by the reader only
 }
 
-var _ xmpp.Link = (*Stream)(nil)
+var _ xmpp.BatchLink = (*Stream)(nil)
 
 // Client opens a stream as the side that speaks first: it sends its header, then waits for the peer's. On success the stream
 // owns conn; on an error conn is the caller's to close.
@@ -185,10 +185,17 @@ func conditionFor(el *xmpp.Element) string {
 }
 
 // WriteStanza writes st, with the stream's addresses.
-func (s *Stream) WriteStanza(st *xmpp.Stanza) error {
-	out := *st
-	out.From, out.To = s.local, s.remote
-	return s.framer.WriteElement(out.Element())
+func (s *Stream) WriteStanza(st *xmpp.Stanza) error { return s.WriteStanzas([]*xmpp.Stanza{st}) }
+
+// WriteStanzas writes several in one go.
+func (s *Stream) WriteStanzas(list []*xmpp.Stanza) error {
+	elements := make([]*xmpp.Element, len(list))
+	for i, st := range list {
+		out := *st
+		out.From, out.To = s.local, s.remote
+		elements[i] = out.Element()
+	}
+	return s.framer.WriteElement(elements...)
 }
 
 // Close ends the stream in order, see [Framer.Close], and closes the connection.
