@@ -330,10 +330,10 @@ func (s *Session) request(ctx context.Context, j *Jingle) error {
 
 // send sends a message of the session, waiting for room at most as long as for its acknowledgement.
 func (s *Session) send(ctx context.Context, j *Jingle) (*xmpp.Call, error) {
-	inner, cancel := context.WithTimeout(ctx, s.m.cfg.AckTimeout)
+	room, cancel := context.WithTimeout(ctx, s.m.cfg.AckTimeout)
 	defer cancel()
-	call, err := s.m.link.Go(inner, xmpp.Set, s.peer, j.Element())
-	return call, s.silence(ctx, inner, err)
+	call, err := s.m.link.Go(room, xmpp.Set, s.peer, j.Element())
+	return call, s.silence(ctx, room, err)
 }
 
 func (s *Session) acknowledged(ctx context.Context, call *xmpp.Call) error {
