@@ -23,7 +23,7 @@ type outbox struct {
 	count  int
 	bytes  int
 	closed error
-	change chan struct{} // closed and replaced at each change
+	change chan struct{} // closed at the next change; nil while nobody waits for one
 }
 
 const (
@@ -31,7 +31,7 @@ const (
 	laneData
 )
 
-func newOutbox() *outbox { return &outbox{change: make(chan struct{})} }
+func newOutbox() *outbox { return new(outbox) }
 
 // laneOf returns urgent for what is small and holds somebody up.
 func laneOf(s *Stanza) int {
@@ -70,7 +70,7 @@ func (o *outbox) putWait(ctx context.Context, s *Stanza) error {
 			o.mu.Unlock()
 			return err
 		}
-		change := o.change
+		change := o.waiting()
 		o.mu.Unlock()
 		select {
 		case <-change:
@@ -84,11 +84,12 @@ func (o *outbox) putWait(ctx context.Context, s *Stanza) error {
 func (o *outbox) waitRoom() {
 	for {
 		o.mu.Lock()
-		ok, change := o.closed != nil || o.hasRoom(), o.change
-		o.mu.Unlock()
-		if ok {
+		if o.closed != nil || o.hasRoom() {
+			o.mu.Unlock()
 			return
 		}
+		change := o.waiting()
+		o.mu.Unlock()
 		<-change
 	}
 }
@@ -99,14 +100,13 @@ func (o *outbox) take(dst []*Stanza, limit int) []*Stanza {
 	for {
 		o.mu.Lock()
 		dst = o.takeLocked(dst[:0], limit)
-		closed, change := o.closed, o.change
-		if len(dst) > 0 {
+		if len(dst) > 0 || o.closed != nil {
 			o.signal()
-		}
-		o.mu.Unlock()
-		if len(dst) > 0 || closed != nil {
+			o.mu.Unlock()
 			return dst
 		}
+		change := o.waiting()
+		o.mu.Unlock()
 		<-change
 	}
 }
@@ -144,9 +144,20 @@ func (o *outbox) close(err error, drop bool) {
 
 func (o *outbox) hasRoom() bool { return o.count < outboxStanzas && o.bytes < outboxBytes }
 
+// waiting returns a channel that is closed at the next change. The caller holds mu.
+func (o *outbox) waiting() <-chan struct{} {
+	if o.change == nil {
+		o.change = make(chan struct{})
+	}
+	return o.change
+}
+
+// signal wakes whoever waits for a change. The caller holds mu.
 func (o *outbox) signal() {
-	close(o.change)
-	o.change = make(chan struct{})
+	if o.change != nil {
+		close(o.change)
+		o.change = nil
+	}
 }
 
 // weight estimates the stanza's size on the wire, in bytes.
