@@ -20,7 +20,7 @@ import (
 // goodputBytes is what one turn moves.
 const goodputBytes = 2 << 20
 
-// window is how many blocks may be unacknowledged: the program's own, and the best of those that were measured.
+// window is how many blocks may be unacknowledged: the program's own.
 const window = 16
 
 // servers starts either server, by name. Neither limits its clients.
