@@ -23,15 +23,27 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), secrets: make(map[string]string)}
-	// Programs that run as another user must get at their files.
-	for _, dir := range []string{filepath.Dir(w.dir), w.dir} {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w := &world{T: t, dir: newFolder(t), secrets: make(map[string]string)}
 	t.Cleanup(w.checkLogs)
 	return w
+}
+
+// newFolder makes a folder that goes with the test. TempDir's carries the test's name: a socket's path is 107 bytes long at most.
+func newFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil { // programs that run as another user must get at their files
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // secret notes what must not stand in any log.
