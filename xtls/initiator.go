@@ -159,15 +159,22 @@ func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn
 		c.raw = raw
 		return c, nil
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // its reason follows
-		select {
-		case <-js.Done():
-			err = fmt.Errorf("%w: %w", errSessionEnded, err)
-		case <-time.After(lingerTimeout):
-		}
-	}
+	err = withReason(js, err)
 	_ = raw.Close()
 	return nil, cause(ctx, err)
+}
+
+// withReason waits a moment for the end of the session if err says that the peer has closed the transport: its reason follows.
+func withReason(js *jingle.Session, err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	select {
+	case <-js.Done():
+		return fmt.Errorf("%w: %w", errSessionEnded, err)
+	case <-time.After(lingerTimeout):
+		return err
+	}
 }
 
 // unlessRefused returns a context that ends when what was sent is refused, with that error. enough ends the wait for the

@@ -249,7 +249,7 @@ func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn, heard fun
 	defer stopWatch()
 	c, err := r.handshake(ctx, watched, raw, heard)
 	if err != nil {
-		return nil, cause(ctx, err)
+		return nil, cause(ctx, withReason(r.js, err))
 	}
 	return c, nil
 }

@@ -176,6 +176,26 @@ func TestPeerGoesOffline(t *testing.T) {
 	})
 }
 
+// A peer that gives up closes its transport, and then the session. What a person reads in the device's log is that it did.
+func TestPeerGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device, r := visited(t, openWindow())
+		conn := r.transportFor("x509")
+		if _, err := conn.Write([]byte("\x16")); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		r.must(box, today.message("session-terminate", "", "<reason><gone/></reason>"))
+		synctest.Wait()
+		if said := device.log.String(); !strings.Contains(said, "the session ended: ") || !strings.Contains(said, "by the peer") {
+			t.Errorf("the device logged %s", said)
+		}
+	})
+}
+
 // The initiator is more patient in a handshake than the responder: a device with many guests computes for them one after
 // another.
 func TestResponderVanishes(t *testing.T) {

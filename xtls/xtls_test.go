@@ -8,7 +8,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,6 +150,25 @@ type side struct {
 	end     *xtls.Endpoint
 	conns   chan *xtls.Conn // accepted, proven
 	served  chan struct{}   // each that was served to its end
+	log     logged
+}
+
+// logged is what a side has logged.
+type logged struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newSide returns a party that echoes what comes on the connections that it accepts.
@@ -170,7 +191,7 @@ func newServing(t *testing.T, router *linktest.Router, address string, gate xtls
 	}
 	s := &side{id: id, pins: &pins{}, conns: make(chan *xtls.Conn, 8), served: make(chan struct{}, 8)}
 	s.session = xmpp.NewSession(router.Connect(address), nil)
-	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Gate: gate}
+	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Gate: gate, Log: slog.New(slog.NewTextHandler(&s.log, nil))}
 	cfg.Serve = func(ctx context.Context, c *xtls.Conn) {
 		s.conns <- c
 		serve(ctx, c)
