@@ -69,7 +69,7 @@ func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store, en
 	err := fetchCertificate(ctx, s, store)
 	if err == nil {
 		close(stored)
-		err = untilGiven(ctx, given, served)
+		err = untilGiven(ctx, given, served, &answers)
 	}
 	if err == nil {
 		enrolled()
@@ -81,12 +81,14 @@ func AdmitOwner(ctx context.Context, link xmpp.Link, own []byte, store Store, en
 	return err
 }
 
-// untilGiven waits until the owner has been given the device's certificate.
-func untilGiven(ctx context.Context, given, served <-chan struct{}) error {
+// untilGiven waits until the owner has been given the device's certificate. Whoever has it may be gone before its answer has
+// returned.
+func untilGiven(ctx context.Context, given, served <-chan struct{}, answers *sync.WaitGroup) error {
 	select {
 	case <-given:
 		return nil
 	case <-served:
+		answers.Wait()
 	case <-ctx.Done():
 	}
 	select {
