@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// atOnce is how many mutants are run at a time.
-const atOnce = 2
+// atOnce is how many mutants are run at a time: their tests wait more than they compute.
+const atOnce = 4
 
 // Where things are, seen from the root of the module.
 const (
