@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -150,11 +149,14 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, acknowledged func(context.Context) error, answer *jingle.Security, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
-	ctx, enough := unlessRefused(ctx, acknowledged)
+	ctx, agreed, enough := unlessRefused(ctx, acknowledged)
 	defer enough()
-	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, raw.Heard)
+	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, heardOr(raw, time.Now))
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
+	if err == nil {
+		err = agreed()
+	}
 	if err == nil {
 		c.raw = raw
 		return c, nil
@@ -177,17 +179,30 @@ func withReason(js *jingle.Session, err error) error {
 	}
 }
 
-// unlessRefused returns a context that ends when what was sent is refused, with that error. enough ends the wait for the
-// acknowledgement.
-func unlessRefused(ctx context.Context, acknowledged func(context.Context) error) (unless context.Context, enough func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var waiting sync.WaitGroup
-	waiting.Go(func() {
-		if err := acknowledged(ctx); err != nil {
-			cancel(err)
+// heardOr returns when the peer gave its last sign; until there was one, now: until then it is not TLS that is waited for, but what
+// went before it, and that may take totalTimeout.
+func heardOr(raw *ibb.Conn, now func() time.Time) func() time.Time {
+	return func() time.Time {
+		if at := raw.Heard(); !at.IsZero() {
+			return at
 		}
-	})
-	return ctx, func() { cancel(nil); waiting.Wait() }
+		return now()
+	}
+}
+
+// unlessRefused returns a context that ends when what was sent is refused. agreed waits for the answer and returns the refusal:
+// without it a handshake that is quick enough would go on as if nothing had been refused. enough ends the wait.
+func unlessRefused(ctx context.Context, acknowledged func(context.Context) error) (unless context.Context, agreed func() error, enough func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var refused error
+	answered := make(chan struct{})
+	go func() { // ends with enough
+		defer close(answered)
+		if refused = acknowledged(ctx); refused != nil {
+			cancel(refused)
+		}
+	}()
+	return ctx, func() error { <-answered; return refused }, func() { cancel(nil); <-answered }
 }
 
 // untilEnded returns a context that ends with the Jingle session too, after a delay.

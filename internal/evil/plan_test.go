@@ -222,6 +222,7 @@ func (p *plan) recover() {
 	if len(owned) > 0 {
 		who = owned[0]
 	}
+	p.server.waitFor(p.t, boxJID)
 	p.note(who.local() + " comes back over an honest server")
 	p.may.add(who, p.box)
 	if err := inTime(p.t, func(ctx context.Context) error { return who.open(ctx, boxJID) }); err != nil {

@@ -3,6 +3,7 @@ package evil
 import (
 	"io"
 	"sync"
+	"testing"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -62,6 +63,21 @@ func (s *server) unmask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.masks)
+}
+
+// waitFor waits until somebody is connected. Who was kept from the server for long enough has given his connection up, and tries again.
+func (s *server) waitFor(t *testing.T, full string) {
+	t.Helper()
+	for range 10 * 60 {
+		s.mu.Lock()
+		online := s.links[full] != nil
+		s.mu.Unlock()
+		if online {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatalf("%s has not come back to its server within 10 minutes", full)
 }
 
 // sent returns what clients have sent so far.
