@@ -2,8 +2,10 @@ package xtls_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"testing"
+	"time"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/linktest"
@@ -56,5 +58,26 @@ func TestRefusalOfWhatWasSentAhead(t *testing.T) {
 				t.Errorf("the owner hears %v", o.err)
 			}
 		})
+	}
+}
+
+// A peer may be done with TLS before it refuses what was chosen: the owner waits for that, and opens nothing.
+func TestRefusalAfterTheHandshake(t *testing.T) {
+	owner, r := visiting(t)
+	r.held = make(chan *xmpp.Request, 1)
+	done := owner.opens(t, "")
+	c := tls.Server(r.takes(secured(sha256Of(r.id), "x509")), &tls.Config{
+		Certificates: []tls.Certificate{r.id.Certificate}, ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13,
+	})
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	(<-r.held).Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.FeatureNotImplemented})
+	var refused *xmpp.Error
+	if o := r.result(done); !errors.As(o.err, &refused) || refused.Condition != xmpp.FeatureNotImplemented {
+		t.Errorf("the owner hears %v", o.err)
 	}
 }

@@ -39,6 +39,7 @@ type rogue struct {
 	ibb     *ibb.Manager
 	got     chan *jingle.Jingle // what it was sent, and has acknowledged
 	xml     chan string         // the same, as it came
+	held    chan *xmpp.Request  // where security-infos wait for an answer; nil: they get it
 }
 
 func newRogue(t *testing.T, router *linktest.Router, address string) *rogue {
@@ -52,8 +53,13 @@ func newRogue(t *testing.T, router *linktest.Router, address string) *rogue {
 	r.ibb = ibb.NewManager(r.session, ibb.Config{})
 	for _, ns := range []string{jingle.NS, jingle.NS0} {
 		r.session.HandleIQ(xmpp.Set, ns, "jingle", func(_ context.Context, req *xmpp.Request) {
-			req.Reply()
-			if j, err := jingle.Parse(req.Payload[0]); err == nil {
+			j, err := jingle.Parse(req.Payload[0])
+			if err == nil && j.Action == jingle.SecurityInfo && r.held != nil {
+				r.held <- req
+			} else {
+				req.Reply()
+			}
+			if err == nil {
 				r.xml <- req.Payload[0].String()
 				r.got <- j
 			}
