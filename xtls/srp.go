@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 
 	"mellium.im/xmpp/jid"
 
@@ -33,13 +34,19 @@ func srpClient(ctx context.Context, conn net.Conn, local jid.JID, pin string, ra
 func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand io.Reader) (net.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() { // ends before or with this function, on ended
+	settled := make(chan struct{}) // the proof is being judged, or the handshake is over
+	settle := sync.OnceFunc(func() { close(settled) })
+	defer settle()
+	go func() { // ends before or with this function, on settled
 		select {
 		case <-a.Done():
+		case <-settled:
+			return
+		}
+		select {
+		case <-settled: // it was the attempt's own proof that ended it: the peer hears the verdict on that
+		default:
 			cancel(errAttemptOver)
-		case <-ended:
 		}
 	}()
 	c := tlssrp.Server(conn, &tlssrp.Config{
@@ -47,8 +54,11 @@ func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand
 		GetVerifier: func(ctx context.Context, hello *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) {
 			return verifierFor(ctx, peer, hello.Username, a, rand)
 		},
-		Compute:       a.Compute,
-		ProofReceived: func(_ context.Context, ok bool) error { return a.Proof(ok) },
+		Compute: a.Compute,
+		ProofReceived: func(_ context.Context, ok bool) error {
+			settle()
+			return a.Proof(ok)
+		},
 	})
 	switch err := c.HandshakeContext(ctx); {
 	case err == nil:
