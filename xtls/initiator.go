@@ -151,7 +151,7 @@ func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn
 	defer stop()
 	ctx, agreed, enough := unlessRefused(ctx, acknowledged)
 	defer enough()
-	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, heardOr(raw, time.Now))
+	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, heardOrNow(raw))
 	defer stopWatch()
 	c, err := hs(ctx, watched, answer)
 	if err == nil {
@@ -179,14 +179,14 @@ func withReason(js *jingle.Session, err error) error {
 	}
 }
 
-// heardOr returns when the peer gave its last sign; until there was one, now: until then it is not TLS that is waited for, but what
+// heardOrNow returns when the peer gave its last sign; until there was one, now: until then it is not TLS that is waited for, but what
 // went before it, and that may take totalTimeout.
-func heardOr(raw *ibb.Conn, now func() time.Time) func() time.Time {
+func heardOrNow(raw *ibb.Conn) func() time.Time {
 	return func() time.Time {
 		if at := raw.Heard(); !at.IsZero() {
 			return at
 		}
-		return now()
+		return time.Now()
 	}
 }
 
