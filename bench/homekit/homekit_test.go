@@ -10,15 +10,16 @@ import (
 	"xtls-agent/bench/homekit"
 	"xtls-agent/bench/homekit/lonely"
 	"xtls-agent/bench/homekit/peer"
+	"xtls-agent/bench/program"
 )
 
 // With an accessory that is not ours. It is built once.
 func TestAccessory(t *testing.T) {
-	program := peer.Build(t)
+	path := program.Go(t, "xtls-agent/bench/homekit/accessory", program.Build{})
 	for name, test := range map[string]func(*testing.T, *peer.Accessory){
 		"switch": testSwitch, "wrong code": testWrongCode, "strangers": testStrangers,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, start(t, program)) })
+		t.Run(name, func(t *testing.T) { test(t, start(t, path)) })
 	}
 }
 

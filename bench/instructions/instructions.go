@@ -32,10 +32,10 @@ func New(t testing.TB) *Counter {
 	return &Counter{program.C(t, "plugin.so", source, "-shared", "-fPIC")}
 }
 
-// BuildARM builds a Go program for such a processor; see program.Go.
+// BuildARM builds a Go program of the module in dir ("" for ours) for such a processor.
 func BuildARM(t testing.TB, dir, pkg string) string {
 	t.Helper()
-	return program.Go(t, dir, pkg, "GOOS=linux", "GOARCH=arm", "GOARM=6")
+	return program.Go(t, pkg, program.Build{Dir: dir, Env: program.ARMv6})
 }
 
 // Between runs a Go program and returns how many instructions all its threads executed between each call of its function main.mark and the

@@ -12,17 +12,31 @@ import (
 	"testing"
 )
 
-// Go builds a package of the module in a folder ("" for ours) and returns the program's path. env adds to the environment.
-func Go(t testing.TB, dir, pkg string, env ...string) string {
+// Build says how a Go program is built, where it is not as usual.
+type Build struct {
+	Dir   string   // of the module; ours if empty
+	To    string   // where the program goes; a folder of its own if empty
+	Env   []string // added to the environment
+	Flags []string // of go build
+}
+
+// ARMv6 is the environment in which a program for the oldest Raspberry Pi is built.
+var ARMv6 = []string{"GOOS=linux", "GOARCH=arm", "GOARM=6"}
+
+// Go builds a package, static, and returns the program's path.
+func Go(t testing.TB, pkg string, b Build) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", path, pkg)
-	build.Dir = dir
-	build.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if b.To == "" {
+		b.To = filepath.Join(t.TempDir(), filepath.Base(pkg))
+	}
+	args := append([]string{"build", "-trimpath", "-o", b.To}, b.Flags...)
+	build := exec.CommandContext(t.Context(), "go", append(args, pkg)...)
+	build.Dir = b.Dir
+	build.Env = append(append(os.Environ(), "CGO_ENABLED=0"), b.Env...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", pkg, err, out)
 	}
-	return path
+	return b.To
 }
 
 // C compiles a program of one file and returns its path. Flags may follow, such as the libraries that it wants.

@@ -38,7 +38,7 @@ func handshakeRow(bits int, peer string, aim row.Aim) row.Row {
 		Pairs:   11,
 		Setup: func(t *row.T) (row.Side, row.Side) {
 			other := map[string]func(testing.TB) string{"libssl": libssl, "gnutls": gnutls}[peer](t)
-			return handshakeSide(t, bits, "ours", program.Go(t, "", "xtls-agent/bench/tls/handshake")), handshakeSide(t, bits, peer, other, "handshake")
+			return handshakeSide(t, bits, "ours", program.Go(t, "xtls-agent/bench/tls/handshake", program.Build{})), handshakeSide(t, bits, peer, other, "handshake")
 		},
 	}
 }

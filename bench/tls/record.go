@@ -35,14 +35,14 @@ func recordRows() []row.Row {
 		{
 			Name: "record/crypto-tls", What: what, Figures: []row.Figure{{Unit: "MB/s", Aim: row.AtLeast(1.3)}}, Pairs: 11,
 			Setup: func(t *row.T) (row.Side, row.Side) {
-				path := program.Go(t, "", "xtls-agent/bench/tls/record")
+				path := program.Go(t, "xtls-agent/bench/tls/record", program.Build{})
 				return ours(t, path), recordSide(t, "crypto/tls", macThenEncrypt, path, "crypto/tls")
 			},
 		},
 		{
 			Name: "record/libssl", What: what, Figures: []row.Figure{{Unit: "MB/s", Aim: row.AtLeast(0.8)}}, Pairs: 11,
 			Setup: func(t *row.T) (row.Side, row.Side) {
-				return ours(t, program.Go(t, "", "xtls-agent/bench/tls/record")), recordSide(t, "libssl", encryptThenMAC, libssl(t), "record")
+				return ours(t, program.Go(t, "xtls-agent/bench/tls/record", program.Build{})), recordSide(t, "libssl", encryptThenMAC, libssl(t), "record")
 			},
 		},
 	}

@@ -16,7 +16,7 @@ func TestHandshakePrograms(t *testing.T) {
 		path string
 		args []string
 	}{
-		"ours":   {program.Go(t, "", "xtls-agent/bench/tls/handshake"), nil},
+		"ours":   {program.Go(t, "xtls-agent/bench/tls/handshake", program.Build{}), nil},
 		"libssl": {libssl(t), []string{"handshake"}},
 		"gnutls": {gnutls(t), []string{"handshake"}},
 	} {
@@ -65,7 +65,7 @@ func TestOtherHandshakesAreRefused(t *testing.T) {
 }
 
 func TestRecordPrograms(t *testing.T) {
-	path := program.Go(t, "", "xtls-agent/bench/tls/record")
+	path := program.Go(t, "xtls-agent/bench/tls/record", program.Build{})
 	for _, r := range []recordReport{
 		recordsOf(t, 1, encryptThenMAC, path, "ours"),
 		recordsOf(t, 1, macThenEncrypt, path, "crypto/tls"),

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"xtls-agent/bench/row"
 	"xtls-agent/internal/testpeer"
@@ -20,7 +18,7 @@ func commandRow() row.Row {
 	return row.Row{
 		Name:    "command/prosody",
 		What:    "a command (status) on an open x509 session through Prosody, beside pings between the same accounts",
-		Figures: []row.Figure{{Name: "p50", Unit: "ms", Aim: row.AtMost(1.3)}, {Name: "p99", Unit: "ms", Aim: row.AtMost(1.3)}},
+		Figures: row.LatencyFigures(row.AtMost(1.3)),
 		Pairs:   pairs,
 		Setup: func(t *row.T) (ours, peer row.Side) {
 			c := newCouple(t, testpeer.Prosody(t, testpeer.XMPPOptions{}))
@@ -33,23 +31,16 @@ func commandRow() row.Row {
 				t.Fatal(err)
 			}
 			t.Cleanup(session.Close)
-			return row.Side{Name: "xtls-agent", Measure: func() row.Sample { return quantiles(func() { command(t, session) }) }},
-				row.Side{Name: "XEP-0199 ping", Measure: func() row.Sample { return quantiles(func() { ping(t, o.Session(), c.device) }) }}
+			return row.Side{Name: "xtls-agent", Measure: func() row.Sample { return exchanges(func() { command(t, session) }) }},
+				row.Side{Name: "XEP-0199 ping", Measure: func() row.Sample { return exchanges(func() { ping(t, o.Session(), c.device) }) }}
 		},
 	}
 }
 
-// quantiles exchanges something many times, one after the other, and returns the median and what one in a hundred exceeds.
-func quantiles(exchange func()) row.Sample {
-	took := make([]float64, commandsATurn)
-	for i := range took {
-		start := time.Now()
-		exchange()
-		took[i] = milliseconds(time.Since(start))
-	}
-	slices.Sort(took)
+// exchanges times a turn of something that is exchanged.
+func exchanges(exchange func()) row.Sample {
 	return row.Sample{
-		Values: []float64{row.Quantile(took, 0.5), row.Quantile(took, 0.99)},
+		Values: row.Latency(commandsATurn, func(int) { exchange() }),
 		Work:   row.Work{Count: commandsATurn, What: "exchanges, answered"},
 	}
 }

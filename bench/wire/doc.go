@@ -22,6 +22,3 @@ const pairs = 15
 
 // setupTimeout bounds what is done once a row.
 const setupTimeout = 2 * time.Minute
-
-// milliseconds is a duration as a figure.
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

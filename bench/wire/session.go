@@ -67,7 +67,7 @@ func newOpener(t testing.TB, c *couple, link xmpp.Link) *opener {
 func turn(measure func() time.Duration) float64 {
 	var took []float64
 	for range sessionsATurn {
-		took = append(took, milliseconds(measure()))
+		took = append(took, row.Milliseconds(measure()))
 	}
 	slices.Sort(took)
 	return row.Quantile(took, 0.5)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -25,18 +24,6 @@ const (
 	Addr = "127.0.0.1:5199"
 	Code = "00102003"
 )
-
-// Build builds the accessory into a new folder and returns the program.
-func Build(t testing.TB) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "accessory")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "xtls-agent/bench/homekit/accessory")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the accessory: %v\n%s", err, out)
-	}
-	return program
-}
 
 // An Accessory is one that runs.
 type Accessory struct {

@@ -1,9 +1,6 @@
 package rows
 
 import (
-	"slices"
-	"time"
-
 	"xtls-agent/bench/homekit"
 	"xtls-agent/bench/homekit/peer"
 	"xtls-agent/bench/row"
@@ -64,15 +61,8 @@ type accessorySession struct {
 }
 
 func openAccessory(t *row.T) *accessorySession {
-	a, me := peer.Start(t, newNetwork(t), built(t, "accessory", accessoryProgram, nil), t.TempDir()), newController(t)
-	conn := a.Dial(t)
-	known, err := conn.PairSetup(t.Context(), me, peer.TypedCode)
-	if err == nil {
-		err = conn.PairVerify(t.Context(), me, known)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := peer.Start(t, newNetwork(t), built(t, "accessory", accessoryProgram, nil), t.TempDir())
+	conn := pairAccessory(t, a)
 	peer.Settle()
 	on, err := conn.Switch(t.Context())
 	if err != nil {
@@ -112,20 +102,14 @@ func work(l lamp, n int) row.Work {
 
 // switched times each switching of a turn. The first one of them all switches it on, the last one off.
 func switched(l lamp) row.Sample {
-	var took []float64
-	for i := range switchings {
-		start := time.Now()
-		l.set(i%2 == 0)
-		took = append(took, ms(time.Since(start)))
-	}
-	slices.Sort(took)
-	return row.Sample{Values: []float64{row.Quantile(took, 0.5), row.Quantile(took, 0.99)}, Work: work(l, switchings)}
+	took := row.Latency(switchings, func(i int) { l.set(i%2 == 0) })
+	return row.Sample{Values: took, Work: work(l, switchings)}
 }
 
 func commandOnLAN() row.Row {
 	return row.Row{
 		Name: "command/lan", What: "a command, LAN link", Pairs: 15,
-		Figures: []row.Figure{{Name: "p50", Unit: "ms", Aim: row.AtMost(1)}, {Name: "p99", Unit: "ms", Aim: row.AtMost(1)}},
+		Figures: row.LatencyFigures(row.AtMost(1)),
 		Setup: func(t *row.T) (row.Side, row.Side) {
 			ours, theirs := openLamp(t), openAccessory(t)
 			return row.Side{Name: "xtls-agent", Measure: func() row.Sample { return switched(ours) }},

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"xtls-agent/bench/homekit"
 	"xtls-agent/bench/homekit/lonely"
 	"xtls-agent/bench/homekit/peer"
+	"xtls-agent/bench/program"
 	"xtls-agent/bench/row"
 )
 
@@ -49,7 +51,7 @@ func accessoryMemory(t *row.T, network *lonely.Network, program string) row.Samp
 	a := peer.Start(t, network, program, t.TempDir())
 	time.Sleep(idle)
 	unpaired := resident(t, a.Process)
-	pairAccessory(t, a)
+	_ = pairAccessory(t, a).Close()
 	time.Sleep(idle)
 	paired := resident(t, a.Process)
 	stop(t, a.Process)
@@ -57,7 +59,7 @@ func accessoryMemory(t *row.T, network *lonely.Network, program string) row.Samp
 }
 
 // pairAccessory pairs it and has the first session with the stored keys, as ours does.
-func pairAccessory(t *row.T, a *peer.Accessory) {
+func pairAccessory(t *row.T, a *peer.Accessory) *homekit.Conn {
 	conn, me := a.Dial(t), newController(t)
 	known, err := conn.PairSetup(t.Context(), me, peer.TypedCode)
 	if err == nil {
@@ -66,7 +68,7 @@ func pairAccessory(t *row.T, a *peer.Accessory) {
 	if err != nil || !a.Paired(t) {
 		t.Fatalf("the accessory was not paired: %v", err)
 	}
-	_ = conn.Close()
+	return conn
 }
 
 // binary compares the programs for ARMv6, static and stripped.
@@ -75,8 +77,8 @@ func binary(name string, aim float64, tags ...string) row.Row {
 		Name: "binary/" + name, What: "ARMv6 program, " + name, Pairs: 1,
 		Figures: []row.Figure{{Unit: "MB", Aim: row.AtMost(aim)}},
 		Setup: func(t *row.T) (row.Side, row.Side) {
-			ours := built(t, "xtls-agent-armv6-"+name, agentProgram, armv6, tags...)
-			theirs := built(t, "accessory-armv6", accessoryProgram, armv6)
+			ours := built(t, "xtls-agent-armv6-"+name, agentProgram, program.ARMv6, tags...)
+			theirs := built(t, "accessory-armv6", accessoryProgram, program.ARMv6)
 			return row.Side{Name: "xtls-agent", Measure: func() row.Sample { return size(t, ours) }},
 				row.Side{Name: peer.Name, Measure: func() row.Sample { return size(t, theirs) }}
 		},
@@ -106,21 +108,21 @@ func startARM() row.Row {
 				t.Fatal(err)
 			}
 			network := newNetwork(t)
-			ours, box := built(t, "xtls-agent-armv6-packaged", agentProgram, armv6), pairedDevice(t, network)
-			theirs, db := built(t, "accessory-armv6", accessoryProgram, armv6), pairedAccessory(t, network)
+			ours, box := built(t, "xtls-agent-armv6-packaged", agentProgram, program.ARMv6), pairedDevice(t, network)
+			theirs, db := built(t, "accessory-armv6", accessoryProgram, program.ARMv6), pairedAccessory(t, network)
 			return row.Side{Name: "xtls-agent", Measure: func() row.Sample {
 					began := time.Now()
 					d := start(t, network, box, qemu, "-cpu", "arm1176", ours, "run", "--config").listening()
 					took, cpu := time.Since(began), computed(t, d.process)
 					d.stop()
 					d.knowsOwner()
-					return row.Sample{Values: []float64{ms(took), cpu}, Work: startWork}
+					return row.Sample{Values: []float64{row.Milliseconds(took), cpu}, Work: startWork}
 				}}, row.Side{Name: peer.Name, Measure: func() row.Sample {
 					began := time.Now()
 					a := peer.Start(t, network, qemu, db, "-cpu", "arm1176", theirs)
 					took, cpu := time.Since(began), computed(t, a.Process)
 					stop(t, a.Process)
-					return row.Sample{Values: []float64{ms(took), cpu}, Work: startWork}
+					return row.Sample{Values: []float64{row.Milliseconds(took), cpu}, Work: startWork}
 				}}
 		},
 	}
@@ -141,7 +143,7 @@ func pairedDevice(t *row.T, network *lonely.Network) string {
 // pairedAccessory is the same for the accessory.
 func pairedAccessory(t *row.T, network *lonely.Network) string {
 	a := peer.Start(t, network, built(t, "accessory", accessoryProgram, nil), filepath.Join(t.TempDir(), "db"))
-	pairAccessory(t, a)
+	_ = pairAccessory(t, a).Close()
 	stop(t, a.Process)
 	return a.Folder
 }

@@ -55,10 +55,8 @@ func timePairing(d *device, o *owner.Owner, address jid.JID, pin string, began t
 	o.Close()
 	d.stop()
 	d.knowsOwner()
-	return row.Sample{Values: []float64{ms(done.Sub(typed)), ms(done.Sub(began))}, Work: pairingWork}
+	return row.Sample{Values: []float64{row.Milliseconds(done.Sub(typed)), row.Milliseconds(done.Sub(began))}, Work: pairingWork}
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // homekitPairing is pair-setup and pair-verify with an accessory that is new.
 func homekitPairing(t *row.T) row.Side {
@@ -92,7 +90,7 @@ func pairHomeKit(t *row.T, network *lonely.Network, program string) row.Sample {
 	}
 	_ = conn.Close()
 	stop(t, a.Process)
-	return row.Sample{Values: []float64{ms(done.Sub(typed)), ms(done.Sub(began))}, Work: pairingWork}
+	return row.Sample{Values: []float64{row.Milliseconds(done.Sub(typed)), row.Milliseconds(done.Sub(began))}, Work: pairingWork}
 }
 
 func newController(t *row.T) *homekit.Controller {

@@ -5,11 +5,11 @@
 package rows
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"xtls-agent/bench/homekit/lonely"
+	"xtls-agent/bench/program"
 	"xtls-agent/bench/row"
 )
 
@@ -28,28 +28,17 @@ const (
 	agentProgram     = "xtls-agent/cmd/xtls-agent"
 )
 
-// armv6 is what the boards of DESIGN §6 run.
-var armv6 = []string{"GOOS=linux", "GOARCH=arm", "GOARM=6"}
-
 // built builds a program as it is packaged, static and stripped. What has not changed since is not built again.
 func built(t *row.T, name, pkg string, env []string, tags ...string) string {
 	path, err := filepath.Abs(filepath.Join("..", "bin", "bench", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", path}
-	for _, tag := range tags {
-		args = append(args, "-tags", tag)
-	}
-	cmd := exec.Command("go", append(args, pkg)...)
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	b := program.Build{To: path, Env: env, Flags: []string{"-ldflags=-s -w", "-tags=" + strings.Join(tags, ",")}}
 	if pkg == agentProgram {
-		cmd.Dir = ".." // with the modules that it requires itself
+		b.Dir = ".." // with the modules that it requires itself
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, out)
-	}
-	return path
+	return program.Go(t, pkg, b)
 }
 
 // newNetwork makes a network for a row.
