@@ -56,13 +56,7 @@ func (l *Link) WriteStanza(st *xmpp.Stanza) error { return l.WriteStanzas([]*xmp
 
 // WriteStanzas writes several in one go.
 func (l *Link) WriteStanzas(list []*xmpp.Stanza) error {
-	elements := make([]*xmpp.Element, len(list))
-	for i, st := range list {
-		out := *st
-		out.From = jid.JID{}
-		elements[i] = out.Element()
-	}
-	return l.framer.WriteElement(elements...)
+	return l.framer.WriteStanzas(list, func(st *xmpp.Stanza) { st.From = jid.JID{} })
 }
 
 // Close ends the stream in order, within 2 s, and closes the connection.

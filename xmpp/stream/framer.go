@@ -119,13 +119,27 @@ func (f *Framer) WriteHeader(h Header, extra ...*xmpp.Element) error {
 	return f.write(buf)
 }
 
-// WriteElement writes elements whole, one behind the other.
-func (f *Framer) WriteElement(elements ...*xmpp.Element) error {
+// WriteElement writes an element whole.
+func (f *Framer) WriteElement(el *xmpp.Element) error {
+	return f.writeAll(1, func(int) *xmpp.Element { return el })
+}
+
+// WriteStanzas writes stanzas whole, in one go, each as address leaves a copy of it.
+func (f *Framer) WriteStanzas(list []*xmpp.Stanza, address func(*xmpp.Stanza)) error {
+	return f.writeAll(len(list), func(i int) *xmpp.Element {
+		st := *list[i]
+		address(&st)
+		return st.Element()
+	})
+}
+
+// writeAll writes n elements, one behind the other.
+func (f *Framer) writeAll(n int, element func(int) *xmpp.Element) error {
 	f.writing.take()
 	defer f.writing.giveUp()
 	buf := f.buf[:0]
-	for _, el := range elements {
-		buf = appendElement(buf, el)
+	for i := range n {
+		buf = appendElement(buf, element(i))
 	}
 	if cap(buf) <= keptBuffer {
 		f.buf = buf

@@ -189,13 +189,7 @@ func (s *Stream) WriteStanza(st *xmpp.Stanza) error { return s.WriteStanzas([]*x
 
 // WriteStanzas writes several in one go.
 func (s *Stream) WriteStanzas(list []*xmpp.Stanza) error {
-	elements := make([]*xmpp.Element, len(list))
-	for i, st := range list {
-		out := *st
-		out.From, out.To = s.local, s.remote
-		elements[i] = out.Element()
-	}
-	return s.framer.WriteElement(elements...)
+	return s.framer.WriteStanzas(list, func(st *xmpp.Stanza) { st.From, st.To = s.local, s.remote })
 }
 
 // Close ends the stream in order, see [Framer.Close], and closes the connection.
