@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +170,46 @@ func TestOutboxIsBoundedAndPingsGoFirst(t *testing.T) {
 			t.Errorf("an acknowledgement waited behind data: %v", st.Kind)
 		}
 		close(l.gate)
+	})
+}
+
+// knockingLink brings one ping after the other and never gets a word out.
+type knockingLink struct {
+	xmpp.Link
+	pings  atomic.Int32
+	closed chan struct{}
+	close  sync.Once
+}
+
+func (l *knockingLink) ReadStanza() (*xmpp.Stanza, error) {
+	if l.pings.Add(1) > 1000 {
+		return nil, io.EOF
+	}
+	return &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: "p", Payload: []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}}, nil
+}
+
+func (l *knockingLink) WriteStanza(*xmpp.Stanza) error {
+	<-l.closed
+	return io.ErrClosedPipe
+}
+
+func (l *knockingLink) Close() error {
+	l.close.Do(func() { close(l.closed) })
+	return l.Link.Close()
+}
+
+// A peer that asks and does not take the answers is read no further when as many answers wait as the outbox holds.
+func TestFullOutboxStopsReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		la, _ := linktest.Pipe("a@x", "b@y")
+		l := &knockingLink{Link: la, closed: make(chan struct{})}
+		a := xmpp.NewSession(l, nil)
+		a.HandlePing()
+		linktest.Serve(t, a)
+		synctest.Wait()
+		if n := l.pings.Load(); n < 60 || n > 70 {
+			t.Errorf("read %d pings while no answer left", n)
+		}
 	})
 }
 

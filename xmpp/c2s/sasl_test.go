@@ -151,6 +151,20 @@ func TestSignatureInAChallenge(t *testing.T) {
 	_ = l.Close()
 }
 
+// A signature in a challenge is no login yet.
+func TestSignatureWithoutSuccess(t *testing.T) {
+	h := newHost(t)
+	_, err := h.dial(t, func(f *fake) {
+		f.header(mechanisms("SCRAM-SHA-256"))
+		f.scramNamed(f.read(), "secret", "challenge")
+		f.read()
+		f.challenge("and one more")
+		f.bind()
+		t.Error("the client went on")
+	})
+	wantText(t, err, "in place of <success/>")
+}
+
 // The server's first message is held to its grammar and to sane costs before anything is computed from it.
 func TestBadChallenges(t *testing.T) {
 	h := newHost(t)

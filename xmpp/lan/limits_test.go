@@ -128,17 +128,36 @@ func TestWhoHoldsManyGivesWay(t *testing.T) {
 	}
 }
 
-// A connection that somebody left open and silent gives way to a new one, but only after a while.
-func TestQuietConnectionGivesWay(t *testing.T) {
+// testTable admits two connections, both from one host.
+func testTable(t *testing.T, now func() time.Time) (admit func() (*tableConn, net.Conn, error)) {
 	table := newTable(2, 2)
-	now := time.Unix(0, 0)
-	table.now = func() time.Time { return now }
-	admit := func() (*tableConn, net.Conn, error) {
+	table.now = now
+	return func() (*tableConn, net.Conn, error) {
 		a, b := net.Pipe()
 		t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
 		c, err := table.admit(a)
 		return c, b, err
 	}
+}
+
+// However long it was quiet.
+func TestProvenGivesWayToNobody(t *testing.T) {
+	now := time.Unix(0, 0)
+	admit := testTable(t, func() time.Time { return now })
+	for range 2 {
+		c, _, _ := admit()
+		c.proven.Store(true)
+	}
+	now = now.Add(time.Hour)
+	if _, _, err := admit(); !errors.Is(err, errHostFull) {
+		t.Errorf("who comes as the third: %v", err)
+	}
+}
+
+// A connection that somebody left open and silent gives way to a new one, but only after a while.
+func TestQuietConnectionGivesWay(t *testing.T) {
+	now := time.Unix(0, 0)
+	admit := testTable(t, func() time.Time { return now })
 	_, first, _ := admit()
 	second, peer, _ := admit()
 	now = now.Add(quietBeforeEviction - time.Second)
