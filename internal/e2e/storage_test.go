@@ -186,7 +186,7 @@ func TestFullDiskOfTheOwner(t *testing.T) {
 }
 
 // A memory card that turns read-only, as ext4 does after an error. The device goes on with what it knows, forgets nobody
-// and lets nobody in; at a start it says why it does not run. Its owner is still its owner when the card is sound.
+// and lets nobody in, also after a restart. Its owner is still its owner when the card is sound.
 func TestFileSystemTurnsReadOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -205,12 +205,28 @@ func TestFileSystemTurnsReadOnly(t *testing.T) {
 	b.checkStatus(true)
 	b.kill()
 
-	line := append(d.enter, agentProgram, "run", "--config", b.path)
-	w.run(program{path: line[0], args: line[1:]}).want(2, b.stateFolder(), "read-only")
+	b.start()
+	romeo.calls(b.lan())
+	b.checkStatus(true)
+	b.local("pairing", "open").want(0)
+	juliet.pair(b.lan(), b.pin()).want(4)
+	b.shows(cannotStore)
+	b.kill()
+
 	d.repair()
 	b.start()
 	romeo.calls(b.lan())
 	b.checkStatus(true)
+}
+
+// A new device on a card that cannot be written has nothing to begin with: it says so, and ends.
+func TestNewDeviceOnAReadOnlyFileSystem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b, d := w.boxOn(w.card)
+	d.turnReadOnly()
+	line := append(d.enter, agentProgram, "run", "--config", b.path)
+	w.run(program{path: line[0], args: line[1:]}).want(2, b.stateFolder(), "read-only")
 }
 
 // The owner's folder lies on a card that turned read-only.

@@ -17,8 +17,9 @@ import (
 // Dir is an open state folder, locked against other processes. Its methods may be
 // called from many goroutines.
 type Dir struct {
-	path string
-	log  *slog.Logger
+	path         string
+	log          *slog.Logger
+	evenReadOnly bool
 
 	// mu guards what follows, and with it every file in the folder.
 	mu     sync.Mutex
@@ -32,6 +33,10 @@ type Option func(*Dir)
 
 // WithLogger makes the Dir say when it repairs a copy. Without it, it is silent.
 func WithLogger(log *slog.Logger) Option { return func(d *Dir) { d.log = log } }
+
+// EvenReadOnly makes [Open] open a folder whose file system has turned read-only, as a worn memory card does: what is stored
+// can still be read. One in which nothing was ever stored is an error all the same.
+func EvenReadOnly() Option { return func(d *Dir) { d.evenReadOnly = true } }
 
 // Open opens the folder at path, creates it if missing, and locks it. With fsys
 // nil it is a folder of the operating system.
@@ -52,7 +57,7 @@ func Open(path string, fsys vfs.FS, options ...Option) (*Dir, error) {
 		return nil, d.openError(err)
 	}
 	d.folder = folder
-	if err := d.prepare(); err != nil {
+	if err := d.prepare(); err != nil && !d.tolerates(err) {
 		if d.lock != nil {
 			_ = d.lock.Close()
 		}
@@ -60,6 +65,11 @@ func Open(path string, fsys vfs.FS, options ...Option) (*Dir, error) {
 		return nil, d.openError(err)
 	}
 	return d, nil
+}
+
+// tolerates reports whether the folder is of use in spite of what kept it from being prepared.
+func (d *Dir) tolerates(err error) bool {
+	return d.evenReadOnly && d.lock != nil && errors.Is(err, syscall.EROFS)
 }
 
 // prepare locks the folder, sees whether it can be written, removes what an

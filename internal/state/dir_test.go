@@ -142,6 +142,31 @@ func TestNotWritable(t *testing.T) {
 	}
 }
 
+// TestReadOnlyStillServes: on a file system that has turned read-only the folder opens, for who asks for that, and reads.
+func TestReadOnlyStillServes(t *testing.T) {
+	m := statetest.New(writtenFiles(t, "one"))
+	m.FailBy(func(k statetest.Kind, _ string) error {
+		if k == statetest.OpRead || k == statetest.OpLock {
+			return nil
+		}
+		return syscall.EROFS
+	})
+	d, err := Open("/state", m, EvenReadOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got := outcome(d, file); got != "data:one" {
+		t.Errorf("read %q", got)
+	}
+	if err := d.Write(file, []byte("two")); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("writing: %v", err)
+	}
+	if _, err := Open("/state", m, EvenReadOnly()); !errors.As(err, new(*LockedError)) {
+		t.Errorf("a second one: %v", err)
+	}
+}
+
 // TestFullDiskStillServes: with a full disk the folder opens and reads, and even a
 // copy that cannot be repaired does not stop it.
 func TestFullDiskStillServes(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"xtls-agent/internal/state/vfs"
 )
@@ -74,6 +75,11 @@ type osFolder struct{ root *os.Root }
 
 func (f osFolder) Lock(name string) (io.Closer, error) {
 	file, err := f.root.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if readOnly := err; errors.Is(readOnly, syscall.EROFS) {
+		if file, err = f.root.Open(name); err != nil {
+			err = readOnly // what it is, and not that there is no such file
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func loadConfig(path string) (*agent.Config, error) {
 }
 
 func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
-	dir, err := state.Open(cfg.StateDir, nil, state.WithLogger(log))
+	dir, err := state.Open(cfg.StateDir, nil, state.WithLogger(log), state.EvenReadOnly())
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}

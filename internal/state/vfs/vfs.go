@@ -21,8 +21,9 @@ type FS interface {
 // Errors match [io/fs.ErrNotExist] and [io/fs.ErrPermission] as those of os do.
 type Folder interface {
 	// Lock takes an exclusive lock on the file called name, which it creates if
-	// missing, until the returned Closer is closed or the process ends. It
-	// fails at once with an error that matches [ErrLockHeld] if somebody has it.
+	// missing, until the returned Closer is closed or the process ends. That works on a
+	// read-only file system too, if the file is there. It fails at once with an error
+	// that matches [ErrLockHeld] if somebody has it.
 	Lock(name string) (io.Closer, error)
 	// ReadFile returns the content, but no more than limit+1 bytes of it.
 	ReadFile(name string, limit int) ([]byte, error)
