@@ -35,7 +35,7 @@ func build(t *testing.T, goarch, tags string, edits ...edit) string {
 // overlay writes the edited files, and the list of them that `go build -overlay` takes.
 func overlay(t *testing.T, dir string, edits []edit) string {
 	t.Helper()
-	replace := make(map[string]string)
+	replace := outerOverlay(t)
 	for _, e := range edits {
 		original, err := filepath.Abs(filepath.Join(root, e.file))
 		if err != nil {
@@ -55,6 +55,20 @@ func overlay(t *testing.T, dir string, edits []edit) string {
 	path := filepath.Join(dir, "overlay.json")
 	write(t, path, list)
 	return path
+}
+
+// outerOverlay is what the whole test run has replaced by GOFLAGS=-overlay=FILE, as `make mutants` does: its programs are built with that, too.
+func outerOverlay(t *testing.T) map[string]string {
+	t.Helper()
+	all := struct{ Replace map[string]string }{make(map[string]string)}
+	for _, flag := range strings.Fields(os.Getenv("GOFLAGS")) {
+		if path, found := strings.CutPrefix(flag, "-overlay="); found {
+			if err := json.Unmarshal([]byte(read(t, path)), &all); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+	}
+	return all.Replace
 }
 
 func edited(t *testing.T, path string, e edit) string {
