@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/internal/evil"
+	"xtls-agent/internal/prove"
 	"xtls-agent/internal/state"
 	"xtls-agent/internal/testpeer"
 	"xtls-agent/trust"
@@ -58,6 +60,9 @@ var evilAttacks = []struct {
 	{"no security answered", "c2s and c2s", noSecurityAnswered},
 	{"two devices crossed", "c2s and c2s", devicesCrossed},
 	{"a recorded pairing", "go-xmpp and go-xmpp", recordedPairing},
+	{"a rogue that guesses", "c2s and c2s", rogueGuesses},
+	{"a rogue with a certificate", "c2s and go-xmpp", rogueCertificate},
+	{"what chance brings", "go-xmpp and c2s", randomHits},
 }
 
 // evilScene is a device and an owner over a server in the attacker's hands.
@@ -163,7 +168,7 @@ func untouched(s *evilScene) {
 	s.romeo.pair(s.box.jid, pin).want(0)
 	s.romeo.calls(s.box.jid)
 	secrets := map[string]string{
-		"the PIN": strings.ReplaceAll(pin, " ", ""), "what a command said": "the lamp is on",
+		"the PIN": digits(pin), "what a command said": "the lamp is on",
 		"the owner's certificate":  string(s.identityOf(s.romeo.dir, s.romeo.name).DER()),
 		"the device's certificate": string(s.identityOf(s.box.stateFolder(), s.box.name).DER()),
 	}
@@ -262,6 +267,53 @@ func cutWhileTheyPair(s *evilScene) {
 	s.mustHit(hits)
 	s.trusts()
 	s.retries()
+}
+
+// hits are what may happen to a block.
+var hits = map[string]evil.Move{
+	"a bit flipped": flipped,
+	"cut":           evil.Cut,
+	"dropped":       func(*xmpp.Stanza) []*xmpp.Stanza { return nil },
+	"said twice":    func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{st, evil.Clone(st)} },
+	"said too late": nil, // after what its sender says next
+}
+
+// late is the move that lets a block wait for what its sender says next.
+func late(from string, at int32) (evil.Move, *atomic.Int32) {
+	var waiting *xmpp.Stanza // moves run one at a time
+	block, hits := onBlock(from, at, func(st *xmpp.Stanza) []*xmpp.Stanza { waiting = st; return nil })
+	return func(st *xmpp.Stanza) []*xmpp.Stanza {
+		out := block(st)
+		if waiting != nil && waiting != st && st.From.Equal(waiting.From) {
+			out, waiting = append(out, waiting), nil
+		}
+		return out
+	}, hits
+}
+
+// randomHits lets one thing happen to one block of a pairing, and again. Whether they pair or not, nobody trusts anybody else, and they
+// pair in the next window.
+func randomHits(s *evilScene) {
+	random := prove.Rand(s)
+	kinds := slices.Sorted(maps.Keys(hits))
+	for range prove.Rounds(s, 2, 25) {
+		kind, from, at := kinds[random.IntN(len(kinds))], []string{s.box.jid, s.romeo.jid}[random.IntN(2)], 1+random.Int32N(5)
+		s.Logf("block %d of %s: %s", at, from, kind)
+		move, n := late(from, at)
+		if hit := hits[kind]; hit != nil {
+			move, n = onBlock(from, at, hit)
+		}
+		paired := s.pairsUnder(move).code == 0
+		s.mustHit(n)
+		s.trusts()
+		if paired {
+			s.romeo.calls(s.box.jid)
+		} else {
+			s.retries()
+		}
+		s.romeo.ctl("forget", s.box.jid).want(0)
+		s.box.local("reset").want(0)
+	}
 }
 
 // rewriting is one of package evil's, by its name.

@@ -81,9 +81,12 @@ func (s *screen) pin() string { return pinOnScreen.FindString(s.now()) }
 func (s *screen) notePINs() {
 	for _, pin := range pinOnScreen.FindAllString(s.all(), -1) {
 		s.w.secret("a PIN", pin)
-		s.w.secret("a PIN", strings.ReplaceAll(pin, " ", ""))
+		s.w.secret("a PIN", digits(pin))
 	}
 }
+
+// digits are those of a PIN, without the space that a display shows.
+func digits(pin string) string { return strings.ReplaceAll(pin, " ", "") }
 
 // another is a PIN that is not this one.
 func another(pin string) string {
