@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -36,6 +37,29 @@ func stillborn(t *testing.T, store trust.Store) *life {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// Who has proven the PIN and given his certificate is provisional, and the device nobody's, until he has used that certificate.
+func TestEnrolmentConfirmsNobody(t *testing.T) {
+	l := stillborn(t, trust.NewMemStore())
+	if err := l.keeper.Open(pairing.Opening{By: pairing.ByButton}); err != nil {
+		t.Fatal(err)
+	}
+	r := record(t, "romeo@phone")
+	a, err := l.keeper.Start(pairing.Peer{JID: r.JID.String(), Addr: netip.MustParseAddr("192.0.2.1"), Link: pairing.LinkLAN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.End()
+	if err := l.admit(a, r); err != nil {
+		t.Fatal(err)
+	}
+	if kept := l.memory.owners.ByJID(r.JID); len(kept) != 1 || kept[0].State != trust.Provisional {
+		t.Errorf("after enrolment there is %v", kept)
+	}
+	if l.memory.owners.Owned() {
+		t.Error("the device is owned by somebody who has not come back")
+	}
 }
 
 // An owner who is removed between his proof and the moment when a removal could find his session has no session.
