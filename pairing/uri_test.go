@@ -44,6 +44,9 @@ func TestParseURIAccepts(t *testing.T) {
 
 func TestParseURIRefuses(t *testing.T) {
 	const good = "xmpp:box@home.example?xtls-pair;pin=27182818"
+	if _, _, err := ParseURI(good + strings.Repeat("8", maxURI+1-len(good))); err != errURILength {
+		t.Errorf("a URI without end: %v", err)
+	}
 	for i := range good {
 		if _, _, err := ParseURI(good[:i]); err == nil {
 			t.Errorf("the prefix %q was accepted", good[:i])

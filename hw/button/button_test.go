@@ -250,6 +250,7 @@ func TestSocketInTheWay(t *testing.T) {
 // Scripts that connect and say nothing do not lock others out for long, nor
 // hold up Close.
 func TestSocketIdleConnections(t *testing.T) {
+	t.Parallel() // it waits until one has been idle for too long
 	path := filepath.Join(t.TempDir(), "button")
 	b := open(t, "socket:"+path, button.Env{})
 	var conns []net.Conn
@@ -270,6 +271,10 @@ func TestSocketIdleConnections(t *testing.T) {
 	}
 	if refused != 12 {
 		t.Errorf("%d of 20 connections were refused, want all but 8", refused)
+	}
+	_ = conns[0].SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := conns[0].Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("who says nothing: %v", err)
 	}
 	closeAtOnce(t, b, "idle connections")
 }

@@ -161,7 +161,11 @@ func TestRenegotiationIsRefused(t *testing.T) {
 		typ      messageType
 	}{{server, client, typeHelloRequest}, {client, server, typeClientHello}} {
 		inject(t, tt.from, recordHandshake, []byte{byte(tt.typ), 0, 0, 0})
+		sent := tt.to.out.protection.seq
 		echo(t, tt.from, tt.to, 5) // the refusal is sent while this is read
+		if n := tt.to.out.protection.seq - sent; n != 1 {
+			t.Errorf("%v was answered by %d records", tt.typ, n)
+		}
 		echo(t, tt.to, tt.from, 5)
 	}
 }
