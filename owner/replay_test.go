@@ -82,7 +82,7 @@ func TestPowerCutAtEveryMomentOfAnOwner(t *testing.T) {
 		}
 		from, before = m.Count()+1, s.then
 	}
-	if from < 50 {
+	if from < 40 {
 		t.Errorf("only %d operations", from)
 	}
 }

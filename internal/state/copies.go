@@ -148,26 +148,18 @@ func (d *Dir) replace(name string, p pair, r record) error {
 	return d.put(files, encode(name, r))
 }
 
-// put replaces copies with content b, durably, one after the other. All of them are written and synced under other names before the first
-// takes its place: to sync is what a person waits for, and what is synced at once costs no more than one.
+// put replaces copies with content b, durably. All of them are written and synced under other names before the first takes its place, and
+// the folder is synced once they all have: to sync is what a person waits for. In whatever order the names reach the disk, each is changed
+// whole or not at all (rename(2)), so at any moment each stands for a whole copy, the old or the new.
 func (d *Dir) put(files []string, b []byte) error {
 	if err := d.writeTemps(files, b); err != nil {
 		return err
 	}
 	for i, file := range files {
-		if err := d.install(file); err != nil {
+		if err := d.folder.Rename(file+tempSuffix, file); err != nil {
 			d.removeTemps(files[i:])
-			return err
+			return fmt.Errorf("state: replacing %s in %s: %w", file, d.path, err)
 		}
-	}
-	return nil
-}
-
-// install gives a synced file its name.
-func (d *Dir) install(file string) error {
-	temp := file + tempSuffix
-	if err := d.folder.Rename(temp, file); err != nil {
-		return fmt.Errorf("state: replacing %s in %s: %w", file, d.path, err)
 	}
 	return d.sync()
 }
