@@ -31,8 +31,8 @@ type Store func(peer *x509.Certificate) error
 //	store provisional, synced
 //	                     ◀── get pubkeys
 //	  result: the device's certificate ──▶
-//	                                         store provisional, synced
 //	                     ◀── end of the stream
+//	                                         store provisional, synced
 
 // AdmitOwner runs the device's side on link, which it closes: it asks for the owner's certificate, stores it,
 // and only then gives its own; then it calls enrolled, once. It returns when the owner has ended the stream, or after a
@@ -100,7 +100,7 @@ func untilGiven(ctx context.Context, given, served <-chan struct{}, answers *syn
 }
 
 // AdoptDevice runs the owner's side on link, which it closes: it answers the device's
-// request, then asks for the device's certificate and stores it.
+// request, then asks for the device's certificate and stores it. The stream ends meanwhile: the device has nothing more to give.
 func AdoptDevice(ctx context.Context, link xmpp.Link, own []byte, store Store) error {
 	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
 	defer cancel()
@@ -108,7 +108,12 @@ func AdoptDevice(ctx context.Context, link xmpp.Link, own []byte, store Store) e
 	s.HandlePing()
 	AnswerPubkeys(s, own)
 	served := serve(ctx, s)
-	err := fetchCertificate(ctx, s, store)
+	var ending sync.WaitGroup
+	err := fetchCertificate(ctx, s, func(device *x509.Certificate) error {
+		ending.Go(func() { _ = s.Close() })
+		return store(device)
+	})
+	ending.Wait()
 	_ = s.Close()
 	<-served
 	return err

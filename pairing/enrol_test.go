@@ -152,6 +152,29 @@ func TestRequestsThatWaitForTheStoreAreBounded(t *testing.T) {
 	})
 }
 
+// Nobody waits for the end of the stream who waits for the disk: both are under way at once.
+func TestOwnerEndsTheStreamWhileItStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device, owner := identity(t, "box"), identity(t, "phone")
+		ld, lo := linktest.Pipe("box@home.example", "romeo@home.example")
+		disk := make(chan struct{})
+		adopted := result(func() error {
+			return AdoptDevice(t.Context(), lo, owner.DER(), func(*x509.Certificate) error { <-disk; return nil })
+		})
+		start := time.Now()
+		if err := AdmitOwner(t.Context(), ld, device.DER(), keep(new(*x509.Certificate), nil), func() {}); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the stream ended after %v", took)
+		}
+		close(disk)
+		if err := adopted(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestEnrolmentFails(t *testing.T) {
 	device, owner := identity(t, "box"), identity(t, "phone")
 	full := errors.New("disk full")
