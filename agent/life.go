@@ -17,6 +17,7 @@ import (
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp/lan"
+	"xtls-agent/xtls"
 )
 
 // life is the device between two wipes.
@@ -173,6 +174,9 @@ func (l *life) stop(why error) {
 func (l *life) show(n pairing.Notice) {
 	l.changeSign(func(s *sign) { s.notice = n })
 	l.guests.windowMayBeOpen()
+	if n.Kind == pairing.NoticePIN || n.Kind == pairing.NoticeLabel {
+		xtls.PrepareSRP() // while he who reads this is typing
+	}
 }
 
 // trouble says on the displays what keeps the device offline, or that nothing does any more. A PIN stays

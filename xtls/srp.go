@@ -30,6 +30,9 @@ func srpClient(ctx context.Context, conn net.Conn, local jid.JID, pin string, ra
 	}
 }
 
+// PrepareSRP computes what all attempts at a PIN share, once in a process: a responder has it done before somebody waits for the first.
+func PrepareSRP() { tlssrp.Group3072().Prepare() }
+
 // srpServer runs the responder's side of method srp, as one attempt at the PIN.
 func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand io.Reader) (net.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)

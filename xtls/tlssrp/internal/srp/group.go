@@ -51,6 +51,13 @@ func (g *Group) compute() (*numbers, error) {
 	return &numbers{modulus, k, powers}, nil
 }
 
+// Prepare computes what all exchanges in the group share, once in a process. What is not prepared is computed for the first of them.
+func (g *Group) Prepare() {
+	if numbers, err := g.numbers(); err == nil { // else the exchanges will say so
+		numbers.powers()
+	}
+}
+
 // multiplier returns k = SHA1(N ‖ PAD(g)), RFC 5054 §2.5.3.
 func (g *Group) multiplier() []byte {
 	k := sha1.Sum(append(g.N(), g.pad(g.g)...))

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"sync"
 	"testing"
+
+	"xtls-agent/xtls/tlssrp/internal/modexp"
 )
 
 // What a group computes with is made once in a process, so everybody must have the same group.
@@ -40,5 +42,27 @@ func TestGroupIsMadeOnce(t *testing.T) {
 		if !bytes.Equal(v, all[0]) || len(v) == 0 {
 			t.Errorf("%x and %x", v, all[0])
 		}
+	}
+}
+
+// Who prepares a group leaves nothing to compute to the first exchange.
+func TestPrepare(t *testing.T) {
+	group := smallGroup(t)
+	made := 0
+	compute := group.compute
+	group.numbers = sync.OnceValues(func() (*numbers, error) {
+		n, err := compute()
+		if err == nil {
+			powers := n.powers
+			n.powers = sync.OnceValue(func() *modexp.Base { made++; return powers() })
+		}
+		return n, err
+	})
+	group.Prepare()
+	if made != 1 {
+		t.Errorf("its powers were made %d times", made)
+	}
+	if _, err := Verifier(group, []byte("salt"), vectorUser, vectorPassword); err != nil || made != 1 {
+		t.Errorf("%v; its powers were made %d times", err, made)
 	}
 }
