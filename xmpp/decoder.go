@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -50,14 +51,19 @@ type Decoder struct {
 	in     *meter
 	raw    *xml.Decoder
 	limits Limits
-	scopes []scope // open elements; scopes[0] is the stream's root
+	scopes []scope   // open elements; scopes[0] is the stream's root
+	bound  []binding // what they declare, the innermost last
+	text   []byte    // where text is gathered
 }
 
-// scope is one open element: its raw name, for matching the end tag, and what it declares.
+// scope is one open element: its raw name, for matching the end tag, and how many bindings hold outside of it.
 type scope struct {
-	raw        xml.Name
-	namespaces map[string]string // prefix → namespace, of this element only; may be nil
+	raw   xml.Name
+	outer int
 }
+
+// binding is the declaration of a namespace.
+type binding struct{ prefix, space string }
 
 // NewDecoder returns a decoder that reads from r, through a buffer of its own.
 func NewDecoder(r io.Reader, l Limits) *Decoder {
@@ -68,7 +74,7 @@ func NewDecoder(r io.Reader, l Limits) *Decoder {
 
 // Buffered returns what was read from the underlying reader and not yet decoded:
 // before STARTTLS it must be empty (RFC 6120 §5.4.3.3).
-func (d *Decoder) Buffered() int { return d.in.r.Buffered() }
+func (d *Decoder) Buffered() int { return d.in.buffered() }
 
 // Root reads the start tag of the stream's root, after an optional XML declaration.
 func (d *Decoder) Root() (*Element, error) {
@@ -166,19 +172,25 @@ func restricted(t xml.Token) error {
 
 func (d *Decoder) token() (xml.Token, error) {
 	tok, err := d.raw.RawToken()
+	if err != nil {
+		return nil, d.explain(err)
+	}
+	return tok, nil
+}
+
+// explain returns what a caller can make something of: ErrTooBig, ErrNotWellFormed, io.ErrUnexpectedEOF or the reader's own error.
+func (d *Decoder) explain(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
-	case err == nil:
-		return tok, nil
 	case d.in.err != nil && d.in.err != io.EOF: // the reader's own error, which a SyntaxError may hide
-		return nil, d.in.err
+		return d.in.err
 	case errors.Is(err, io.EOF), d.in.err == io.EOF:
-		return nil, io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	case errors.As(err, &syntax):
 		// Its text quotes the input: names only, but a peer's all the same, and as long as he likes.
-		return nil, fmt.Errorf("%w: %.200q", ErrNotWellFormed, syntax.Msg)
+		return fmt.Errorf("%w: %.200q", ErrNotWellFormed, syntax.Msg)
 	}
-	return nil, err
+	return err
 }
 
 // open resolves the names of a start tag and pushes its scope.
@@ -186,14 +198,17 @@ func (d *Decoder) open(t xml.StartElement) (*Element, error) {
 	if len(t.Attr) > maxAttrs {
 		return nil, ErrTooBig
 	}
-	declared, err := declarations(t.Attr)
+	d.scopes = append(d.scopes, scope{raw: t.Name, outer: len(d.bound)})
+	declared, err := d.declare(t.Attr)
 	if err != nil {
 		return nil, err
 	}
-	d.scopes = append(d.scopes, scope{raw: t.Name, namespaces: declared})
 	el := &Element{}
 	if el.Name, err = d.resolve(t.Name, true); err != nil {
 		return nil, err
+	}
+	if n := len(t.Attr) - declared; n > 0 {
+		el.Attrs = make([]xml.Attr, 0, n)
 	}
 	for _, a := range t.Attr {
 		if isDeclaration(a.Name) {
@@ -218,6 +233,7 @@ func (d *Decoder) close(t xml.EndElement) error {
 	if last < 0 || d.scopes[last].raw != t.Name {
 		return fmt.Errorf("%w: end tag %.40q does not match", ErrNotWellFormed, t.Name.Local)
 	}
+	d.bound = d.bound[:d.scopes[last].outer]
 	d.scopes = d.scopes[:last]
 	return nil
 }
@@ -226,9 +242,9 @@ func isDeclaration(n xml.Name) bool {
 	return n.Space == "xmlns" || n.Space == "" && n.Local == "xmlns"
 }
 
-// declarations returns the namespaces that a start tag declares (Namespaces in XML 1.0 §3).
-func declarations(attrs []xml.Attr) (map[string]string, error) {
-	var out map[string]string
+// declare binds the namespaces that a start tag declares (Namespaces in XML 1.0 §3), and returns how many those are.
+func (d *Decoder) declare(attrs []xml.Attr) (n int, err error) {
+	outer := len(d.bound)
 	for _, a := range attrs {
 		if !isDeclaration(a.Name) {
 			continue
@@ -237,17 +253,14 @@ func declarations(attrs []xml.Attr) (map[string]string, error) {
 		if a.Name.Space == "xmlns" {
 			prefix = a.Name.Local
 		}
-		_, twice := out[prefix]
+		twice := slices.ContainsFunc(d.bound[outer:], func(b binding) bool { return b.prefix == prefix })
 		reserved := prefix == "xmlns" || (prefix == "xml") != (a.Value == NSXML)
 		if twice || reserved || prefix != "" && a.Value == "" {
-			return nil, fmt.Errorf("%w: bad namespace declaration", ErrNotWellFormed)
+			return 0, fmt.Errorf("%w: bad namespace declaration", ErrNotWellFormed)
 		}
-		if out == nil {
-			out = make(map[string]string, 2)
-		}
-		out[prefix] = a.Value
+		d.bound = append(d.bound, binding{prefix, a.Value})
 	}
-	return out, nil
+	return len(d.bound) - outer, nil
 }
 
 // resolve turns a raw name (prefix in Space) into one with a namespace. The default
@@ -262,9 +275,9 @@ func (d *Decoder) resolve(raw xml.Name, isElement bool) (xml.Name, error) {
 	if raw.Space == "" && !isElement {
 		return raw, nil
 	}
-	for i := len(d.scopes) - 1; i >= 0; i-- {
-		if ns, ok := d.scopes[i].namespaces[raw.Space]; ok {
-			return xml.Name{Space: ns, Local: raw.Local}, nil
+	for _, b := range slices.Backward(d.bound) {
+		if b.prefix == raw.Space {
+			return xml.Name{Space: b.space, Local: raw.Local}, nil
 		}
 	}
 	if raw.Space == "" {
@@ -273,11 +286,14 @@ func (d *Decoder) resolve(raw xml.Name, isElement bool) (xml.Name, error) {
 	return xml.Name{}, fmt.Errorf("%w: prefix %.40q is not declared", ErrNotWellFormed, raw.Space)
 }
 
-// meter hands out at most left bytes, then fails with ErrTooBig. It remembers its error.
+// meter hands out at most left bytes, then fails with ErrTooBig. It remembers its error. Each byte of a stream passes here by itself, so it
+// takes them from what r has buffered, and asks r when that is used up.
 type meter struct {
-	r    *bufio.Reader
-	left int
-	err  error
+	r     *bufio.Reader
+	ahead []byte // what r has buffered; valid until r is read from
+	used  int    // so many bytes of it
+	left  int
+	err   error
 }
 
 func (m *meter) ReadByte() (byte, error) {
@@ -285,14 +301,29 @@ func (m *meter) ReadByte() (byte, error) {
 		m.err = ErrTooBig
 		return 0, m.err
 	}
-	b, err := m.r.ReadByte()
-	if err != nil {
-		m.err = err
-		return 0, err
+	if m.used == len(m.ahead) {
+		if m.err = m.fill(); m.err != nil {
+			return 0, m.err
+		}
 	}
+	b := m.ahead[m.used]
+	m.used++
 	m.left--
 	return b, nil
 }
+
+// fill waits until r has something that was not handed out.
+func (m *meter) fill() error {
+	_, _ = m.r.Discard(m.used) // it is buffered
+	m.ahead, m.used = nil, 0
+	if _, err := m.r.Peek(1); err != nil {
+		return err
+	}
+	m.ahead, _ = m.r.Peek(m.r.Buffered())
+	return nil
+}
+
+func (m *meter) buffered() int { return m.r.Buffered() - m.used }
 
 // Read exists because xml.NewDecoder takes an io.Reader; it uses ReadByte where there is one.
 func (m *meter) Read(p []byte) (int, error) {
