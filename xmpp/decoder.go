@@ -135,6 +135,10 @@ func (d *Decoder) Next() (*Element, error) {
 
 // fill reads the content of el up to its end tag.
 func (d *Decoder) fill(el *Element, depth int, elements *int) error {
+	begun, whole := d.plainText()
+	if whole && len(begun) > 0 {
+		el.Nodes, begun = []Node{{Text: string(begun)}}, nil
+	}
 	for {
 		tok, err := d.token()
 		if err != nil {
@@ -157,13 +161,25 @@ func (d *Decoder) fill(el *Element, depth int, elements *int) error {
 		case xml.EndElement:
 			return d.close(t)
 		case xml.CharData:
-			if len(t) > 0 {
-				el.Nodes = append(el.Nodes, Node{Text: string(t)})
+			if begun = append(begun, t...); len(begun) > 0 {
+				el.Nodes = append(el.Nodes, Node{Text: string(begun)})
 			}
+			begun = nil
 		default:
 			return restricted(t)
 		}
 	}
+}
+
+// plainText takes text that follows a start tag, as far as all of it stands for itself, past encoding/xml: that goes through a block of a
+// byte stream three times, a byte at a time. It returns whether the text is whole; if not, the next token goes on with it. Text is left
+// alone where encoding/xml has read beyond the tag, or has its end tag to hand out yet (<a/>). What is returned is valid until the next call.
+func (d *Decoder) plainText() (text []byte, whole bool) {
+	if d.raw.InputOffset() != d.in.handed() || d.in.justRead('/') {
+		return nil, false
+	}
+	d.text, whole = d.in.plain(d.text[:0])
+	return d.text, whole
 }
 
 func restricted(t xml.Token) error {
@@ -284,58 +300,6 @@ func (d *Decoder) resolve(raw xml.Name, isElement bool) (xml.Name, error) {
 		return raw, nil
 	}
 	return xml.Name{}, fmt.Errorf("%w: prefix %.40q is not declared", ErrNotWellFormed, raw.Space)
-}
-
-// meter hands out at most left bytes, then fails with ErrTooBig. It remembers its error. Each byte of a stream passes here by itself, so it
-// takes them from what r has buffered, and asks r when that is used up.
-type meter struct {
-	r     *bufio.Reader
-	ahead []byte // what r has buffered; valid until r is read from
-	used  int    // so many bytes of it
-	left  int
-	err   error
-}
-
-func (m *meter) ReadByte() (byte, error) {
-	if m.left <= 0 {
-		m.err = ErrTooBig
-		return 0, m.err
-	}
-	if m.used == len(m.ahead) {
-		if m.err = m.fill(); m.err != nil {
-			return 0, m.err
-		}
-	}
-	b := m.ahead[m.used]
-	m.used++
-	m.left--
-	return b, nil
-}
-
-// fill waits until r has something that was not handed out.
-func (m *meter) fill() error {
-	_, _ = m.r.Discard(m.used) // it is buffered
-	m.ahead, m.used = nil, 0
-	if _, err := m.r.Peek(1); err != nil {
-		return err
-	}
-	m.ahead, _ = m.r.Peek(m.r.Buffered())
-	return nil
-}
-
-func (m *meter) buffered() int { return m.r.Buffered() - m.used }
-
-// Read exists because xml.NewDecoder takes an io.Reader; it uses ReadByte where there is one.
-func (m *meter) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	b, err := m.ReadByte()
-	if err != nil {
-		return 0, err
-	}
-	p[0] = b
-	return 1, nil
 }
 
 // ParseElement decodes data, which must hold exactly one element.

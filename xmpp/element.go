@@ -208,11 +208,12 @@ func appendEscaped(dst []byte, s string, attr bool) []byte {
 	return dst
 }
 
-// plainLen returns how many bytes at the beginning of s stand for themselves everywhere in XML: all of them, most of the time.
-func plainLen(s string) int {
+// plainLen returns how many bytes at the beginning of s stand for themselves everywhere in XML, whatever follows: all of them, most of the
+// time. "]" may be of a "]]>", which text must not hold (XML 1.0 §2.4).
+func plainLen[T string | []byte](s T) int {
 	for i := range len(s) {
 		c := s[i]
-		if c < ' ' || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' || c == '\'' {
+		if c < ' ' || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' || c == '\'' || c == ']' {
 			return i
 		}
 	}

@@ -123,6 +123,26 @@ func TestDecoderStream(t *testing.T) {
 	}
 }
 
+// Text that stands for itself is taken past encoding/xml. What that sees of it, or of what follows, is read as if it had seen all.
+func TestDecoderText(t *testing.T) {
+	long := strings.Repeat("a long text ", 1000) // more than is buffered
+	for in, want := range map[string]string{
+		`<a>plain</a>`: "plain", `<a>it's</a>`: "it's", `<a>a&lt;b</a>`: "a<b", "<a>a\r\nb</a>": "a\nb", `<a>ä</a>`: "ä", `<a>aä</a>`: "aä",
+		`<a>a]]b</a>`: "a]]b", `<a>a]]&gt;</a>`: "a]]>", `<a>a<![CDATA[<b>]]>c</a>`: "a<b>c", `<a/>`: "", `<a></a>`: "", `<a b='/'>c</a>`: "c",
+		`<a>` + long + `</a>`: long, `<a>` + long + `&amp;</a>`: long + "&", `<a >` + long + `ä` + long + `</a>`: long + "ä" + long,
+	} {
+		el, err := ParseElement([]byte(in), Limits{})
+		if err != nil || el.Text() != want {
+			t.Errorf("%.40q: %.40q, %v", in, el.Text(), err)
+		}
+	}
+	for _, in := range []string{`<a>a]]></a>`, `<a>` + strings.Repeat("x", 4091) + `]]></a>`, "<a>a\x00</a>", "<a>a\xff</a>", `<a/>text`, `<a>a&b;</a>`, `<a>a`} {
+		if el, err := ParseElement([]byte(in), Limits{}); err == nil {
+			t.Errorf("accepted %.40q as %.40q", in, el)
+		}
+	}
+}
+
 func TestDecoderVanishedPeer(t *testing.T) {
 	whole := `<s><a b='c'>d</a>`
 	for n := range len(whole) {

@@ -26,6 +26,8 @@ var streamSeeds = []string{
 	`<s xmlns='a'><b xmlns='' c='1'/><p:d xmlns:p='e' p:f='2' xml:lang='de'>t&lt;<![CDATA[<g>]]></p:d></s>`,
 	`<s><a><a><a><a><a><a><a/></a></a></a></a></a></a></s>`, `<s><a/><a/><a/></s>`, `<s><!-- --></s>`, `<s><a b='1' b='2'/></s>`, `<s><a>&#x41;&#1;</a></s>`,
 	`<s><iq><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/></iq></s>`, `<!DOCTYPE s [<!ENTITY e "x">]><s>&e;</s>`, `<x:s xmlns:x='u'></y:s>`,
+	`<s><a>text<b/>more</a><a>it's</a><a>a]]&gt;</a><a/>
+<a>a<![CDATA[b]]>c</a><a b='/'>d</a></s>`, `<s><a>a]]></a></s>`, `<s><a/>text</s>`, `<s><a>a<![CDATA[]]></a></s>`,
 }
 
 // decodeAll reads a whole stream.
@@ -80,7 +82,9 @@ func byLibrary(data []byte, want int) []*Element {
 		case xml.EndElement:
 			open = open[:len(open)-1]
 		case xml.CharData:
-			last.Nodes = append(last.Nodes, Node{Text: string(t)})
+			if len(t) > 0 { // <![CDATA[]]> is nothing
+				last.Nodes = append(last.Nodes, Node{Text: string(t)})
+			}
 		}
 	}
 	for _, root := range open[0].Children() {
