@@ -48,13 +48,14 @@ type Conn struct {
 
 	writing sync.Mutex // held by the one Write that goes on: their bytes do not mix
 
-	mu      sync.Mutex // guards all below
-	changed chan struct{}
-	block   int       // how many bytes a block carries at most; fixed once the stream is open
-	heard   time.Time // when the peer last sent a block, or acknowledged one
-	readBy  deadline
-	writeBy deadline
-	closing bool // Close was called
+	mu       sync.Mutex // guards all below
+	block    int        // how many bytes a block carries at most; fixed once the stream is open
+	heard    time.Time  // when the peer last sent a block, or acknowledged one
+	readable signal     // there may be something to Read, or an end of it
+	writable signal     // there may be room for a Write, or an end of it
+	readBy   deadline
+	writeBy  deadline
+	closing  bool // Close was called
 
 	in      bytes.Buffer
 	nextIn  uint16
@@ -65,17 +66,11 @@ type Conn struct {
 	writeErr error // nil while more may be written
 }
 
-// deadline is a point in time after which a call fails. The conn's mu guards it.
-type deadline struct {
-	timer  *time.Timer
-	passed bool
-}
-
 func newConn(m *Manager, peer jid.JID, sid string, block int) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Conn{
 		m: m, peer: peer, sid: sid, block: block, ctx: ctx, cancel: cancel,
-		wake: make(chan struct{}, 1), finished: make(chan struct{}), changed: make(chan struct{}),
+		wake: make(chan struct{}, 1), finished: make(chan struct{}),
 	}
 }
 
@@ -108,12 +103,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		c.mu.Lock()
 		n, err := c.readLocked(p)
-		changed := c.changed
-		c.mu.Unlock()
 		if n > 0 || err != nil || len(p) == 0 {
+			c.mu.Unlock()
 			return n, err
 		}
-		<-changed
+		readable := c.readable.wait()
+		c.mu.Unlock()
+		<-readable
 	}
 }
 
@@ -121,7 +117,7 @@ func (c *Conn) readLocked(p []byte) (int, error) {
 	switch {
 	case c.closing:
 		return 0, net.ErrClosed
-	case c.readBy.passed:
+	case c.readBy.passed():
 		return 0, os.ErrDeadlineExceeded
 	case len(p) == 0:
 		return 0, nil
@@ -141,15 +137,14 @@ func (c *Conn) Write(p []byte) (int, error) {
 	for written := 0; ; {
 		c.mu.Lock()
 		n, err := c.writeLocked(p[written:])
-		changed := c.changed
-		c.mu.Unlock()
 		written += n
 		if err != nil || written == len(p) {
+			c.mu.Unlock()
 			return written, err
 		}
-		if n == 0 {
-			<-changed
-		}
+		writable := c.writable.wait()
+		c.mu.Unlock()
+		<-writable
 	}
 }
 
@@ -159,7 +154,7 @@ func (c *Conn) writeLocked(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	case c.writeErr != nil:
 		return 0, c.writeErr
-	case c.writeBy.passed:
+	case c.writeBy.passed():
 		return 0, os.ErrDeadlineExceeded
 	}
 	n := min(len(p), sendBlocks*c.block-len(c.out))
@@ -174,8 +169,9 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	first := !c.closing
 	c.closing = true
-	c.set(&c.readBy, time.Time{})
-	c.set(&c.writeBy, time.Time{})
+	c.readBy.stop()
+	c.writeBy.stop()
+	c.broadcast()
 	c.release()
 	c.mu.Unlock()
 	c.rouse()
@@ -212,8 +208,10 @@ func (c *Conn) fail(err error) {
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.set(&c.readBy, t)
-	c.set(&c.writeBy, t)
+	if !c.closing {
+		c.readBy.set(t, &c.mu, &c.readable)
+		c.writeBy.set(t, &c.mu, &c.writable)
+	}
 	return c.closedErr()
 }
 
@@ -221,7 +219,9 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.set(&c.readBy, t)
+	if !c.closing {
+		c.readBy.set(t, &c.mu, &c.readable)
+	}
 	return c.closedErr()
 }
 
@@ -230,7 +230,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.set(&c.writeBy, t)
+	if !c.closing {
+		c.writeBy.set(t, &c.mu, &c.writable)
+	}
 	return c.closedErr()
 }
 
@@ -241,33 +243,10 @@ func (c *Conn) closedErr() error {
 	return nil
 }
 
-// set changes a deadline. The caller holds mu.
-func (c *Conn) set(d *deadline, t time.Time) {
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	d.timer, d.passed = nil, false
-	if left := time.Until(t); !t.IsZero() && left <= 0 {
-		d.passed = true
-	} else if !t.IsZero() && !c.closing {
-		var own *time.Timer
-		own = time.AfterFunc(left, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if d.timer == own {
-				d.passed = true
-				c.broadcast()
-			}
-		})
-		d.timer = own
-	}
-	c.broadcast()
-}
-
 // broadcast wakes whoever waits in Read or Write. The caller holds mu.
 func (c *Conn) broadcast() {
-	close(c.changed)
-	c.changed = make(chan struct{})
+	c.readable.give()
+	c.writable.give()
 }
 
 // rouse wakes the sender.

@@ -39,7 +39,7 @@ func (c *Conn) receive(r *xmpp.Request) {
 		c.in.Write(block)
 		c.held = append(c.held, r)
 		c.release()
-		c.broadcast()
+		c.readable.give()
 	}
 }
 

@@ -95,7 +95,7 @@ func (s *sender) take() (block []byte, closing bool, err error) {
 	n := min(len(s.out), s.block)
 	block = append(block, s.out[:n]...)
 	s.out = append(s.out[:0], s.out[n:]...)
-	s.broadcast()
+	s.writable.give()
 	return block, s.closing, nil
 }
 
