@@ -80,18 +80,31 @@ func (o *outbox) putWait(ctx context.Context, s *Stanza) error {
 	}
 }
 
+// room returns nil if the outbox has room or is closed, else a channel that is closed at its next change.
+func (o *outbox) room() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed != nil || o.hasRoom() {
+		return nil
+	}
+	return o.waiting()
+}
+
 // waitRoom returns when the outbox has room or is closed.
 func (o *outbox) waitRoom() {
-	for {
-		o.mu.Lock()
-		if o.closed != nil || o.hasRoom() {
-			o.mu.Unlock()
-			return
-		}
-		change := o.waiting()
-		o.mu.Unlock()
-		<-change
+	for full := o.room(); full != nil; full = o.room() {
+		<-full
 	}
+}
+
+// putNow queues s if there is room, and else fails with ErrFull.
+func (o *outbox) putNow(s *Stanza) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed == nil && !o.hasRoom() {
+		return ErrFull
+	}
+	return o.putLocked(s)
 }
 
 // take returns the next stanzas in the place of dst's, waiting for one: as many as are there and weigh no more than limit

@@ -20,6 +20,9 @@ var ErrClosed = errors.New("xmpp: session closed")
 // ErrTimeout is returned for a request whose answer did not come in time.
 var ErrTimeout = errors.New("xmpp: no answer in time")
 
+// ErrFull is returned for what could not be queued without waiting.
+var ErrFull = errors.New("xmpp: the queue is full")
+
 // requestTimeout bounds a request whose context has no deadline.
 const requestTimeout = 2 * time.Minute
 
@@ -150,6 +153,7 @@ type Call struct {
 	session *Session
 	key     callKey
 	done    chan struct{}
+	then    func() // nil for nothing
 	answer  *Stanza
 	err     error
 }
@@ -157,8 +161,21 @@ type Call struct {
 // Go queues an IQ of type typ to peer (zero: the own account or the link's other end)
 // and returns without waiting for the answer. Calls leave in the order in which Go was called.
 func (s *Session) Go(ctx context.Context, typ string, peer jid.JID, payload *Element) (*Call, error) {
+	return s.call(typ, peer, payload, nil, func(st *Stanza) error { return s.out.putWait(ctx, st) })
+}
+
+// Try is Go for who must not wait: without room it fails with [ErrFull]. When the answer has come, or never will, then is called, on the
+// goroutine that reads, and must not block; that may be before Try returns.
+func (s *Session) Try(typ string, peer jid.JID, payload *Element, then func()) (*Call, error) {
+	return s.call(typ, peer, payload, then, s.out.putNow)
+}
+
+// Room returns nil if Try finds room, else a channel that is closed when it may.
+func (s *Session) Room() <-chan struct{} { return s.out.room() }
+
+func (s *Session) call(typ string, peer jid.JID, payload *Element, then func(), put func(*Stanza) error) (*Call, error) {
 	st := &Stanza{Kind: IQ, Type: typ, ID: rand.Text(), To: peer, Payload: []*Element{payload}}
-	c := &Call{session: s, key: callKey{s.peerKey(peer), st.ID}, done: make(chan struct{})}
+	c := &Call{session: s, key: callKey{s.peerKey(peer), st.ID}, done: make(chan struct{}), then: then}
 	s.mu.Lock()
 	if err := s.err; err != nil {
 		s.mu.Unlock()
@@ -166,11 +183,20 @@ func (s *Session) Go(ctx context.Context, typ string, peer jid.JID, payload *Ele
 	}
 	s.pending[c.key] = c
 	s.mu.Unlock()
-	if err := s.out.putWait(ctx, st); err != nil {
+	if err := put(st); err != nil {
 		c.Cancel()
 		return nil, fmt.Errorf("xmpp: sending iq: %w", err)
 	}
 	return c, nil
+}
+
+// end ends the call. The caller has taken it from what is pending.
+func (c *Call) end(answer *Stanza, err error) {
+	c.answer, c.err = answer, err
+	close(c.done)
+	if c.then != nil {
+		c.then()
+	}
 }
 
 // Done is closed when the answer has come, or never will.
@@ -287,8 +313,7 @@ func (s *Session) shut(cause error) {
 	s.mu.Unlock()
 	s.out.close(cause, true)
 	for _, c := range calls {
-		c.err = fmt.Errorf("%w: %w", ErrClosed, cause)
-		close(c.done)
+		c.end(nil, fmt.Errorf("%w: %w", ErrClosed, cause))
 	}
 	if err := s.link.Close(); err != nil {
 		s.log.Debug("closing link", "err", err)
@@ -344,8 +369,7 @@ func (s *Session) deliver(st *Stanza) {
 		s.log.Debug("answer to nothing that was asked", "from", st.From.String())
 		return
 	}
-	c.answer, c.err = st, st.Err()
-	close(c.done)
+	c.end(st, st.Err())
 }
 
 func (s *Session) dispatch(ctx context.Context, st *Stanza) {
