@@ -41,10 +41,8 @@ type Conn struct {
 
 	ctx      context.Context // of sending; it ends by cancel alone, with the stream
 	cancel   context.CancelFunc
-	wake     chan struct{} // tells the sender that there is something to do
-	finished chan struct{} // closed when the sender has ended
-	nextOut  uint16        // number of the next block; the sender's alone
-	opening  *xmpp.Call    // our <open/>, until the peer has agreed; the sender's alone
+	wake     chan struct{} // tells the keeper that there is something to do
+	finished chan struct{} // closed when the keeper has ended
 
 	writing sync.Mutex // held by the one Write that goes on: their bytes do not mix
 
@@ -62,8 +60,9 @@ type Conn struct {
 	held    []*xmpp.Request // blocks in the buffer whose acknowledgement waits for the reader
 	readErr error           // what follows the buffer; nil while more may come
 
-	out      []byte
-	writeErr error // nil while more may be written
+	out      []byte // written, and not yet sent
+	writeErr error  // nil while more may be written
+	sending
 }
 
 func newConn(m *Manager, peer jid.JID, sid string, block int) *Conn {
@@ -71,6 +70,7 @@ func newConn(m *Manager, peer jid.JID, sid string, block int) *Conn {
 	return &Conn{
 		m: m, peer: peer, sid: sid, block: block, ctx: ctx, cancel: cancel,
 		wake: make(chan struct{}, 1), finished: make(chan struct{}),
+		sending: sending{window: newWindow(m.cfg.Window), acked: time.Now()},
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *Conn) readLocked(p []byte) (int, error) {
 	return 0, c.readErr
 }
 
-// Write queues p for sending, waiting for room. As with TCP, success means that it will be sent, not that
+// Write sends p as far as the window allows, and queues the rest, waiting for room. As with TCP, success means that it will be sent, not that
 // it has arrived.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
@@ -137,14 +137,18 @@ func (c *Conn) Write(p []byte) (int, error) {
 	for written := 0; ; {
 		c.mu.Lock()
 		n, err := c.writeLocked(p[written:])
-		written += n
-		if err != nil || written == len(p) {
+		if written += n; err != nil || written == len(p) {
 			c.mu.Unlock()
 			return written, err
 		}
-		writable := c.writable.wait()
+		var writable <-chan struct{}
+		if n == 0 {
+			writable = c.writable.wait()
+		}
 		c.mu.Unlock()
-		<-writable
+		if n == 0 {
+			<-writable
+		}
 	}
 }
 
@@ -159,7 +163,7 @@ func (c *Conn) writeLocked(p []byte) (int, error) {
 	}
 	n := min(len(p), sendBlocks*c.block-len(c.out))
 	c.out = append(c.out, p[:n]...)
-	c.rouse()
+	c.advance()
 	return n, nil
 }
 
@@ -249,7 +253,7 @@ func (c *Conn) broadcast() {
 	c.writable.give()
 }
 
-// rouse wakes the sender.
+// rouse wakes the keeper.
 func (c *Conn) rouse() {
 	select {
 	case c.wake <- struct{}{}:

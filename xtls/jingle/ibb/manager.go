@@ -51,7 +51,7 @@ func (c Config) withDefaults() Config {
 type Manager struct {
 	link *xmpp.Session
 	cfg  Config
-	wg   sync.WaitGroup // of the streams' senders
+	wg   sync.WaitGroup // of the streams' keepers
 
 	mu      sync.Mutex // guards all below; taken after a stream's
 	conns   map[key]*Conn
@@ -220,7 +220,7 @@ func (m *Manager) start(c *Conn) error {
 	if m.closed {
 		return xmpp.ErrClosed
 	}
-	m.wg.Go(c.send)
+	m.wg.Go(c.keep)
 	return nil
 }
 
@@ -264,7 +264,7 @@ func (m *Manager) handleOpen(_ context.Context, r *xmpp.Request) {
 		c := newConn(m, p.peer, o.SID, o.BlockSize)
 		m.conns[k] = c
 		r.Reply()
-		m.wg.Go(c.send)
+		m.wg.Go(c.keep)
 		p.conn <- c
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"xtls-agent/xmpp"
@@ -13,8 +12,18 @@ import (
 // ErrTimeout ends a stream whose peer does not acknowledge.
 var ErrTimeout = errors.New("ibb: the peer does not acknowledge")
 
-// stallTimeout is how long Close waits for the next acknowledgement.
-const stallTimeout = 3 * time.Second
+// sending is what a stream knows of its own direction. The conn's mu guards it. Blocks leave in the goroutine of who writes and, when
+// an acknowledgement makes room in the window, in that of who reads the link; see [Conn.advance].
+type sending struct {
+	window  *window
+	flights []flight
+	nextOut uint16     // number of the next block
+	opening *xmpp.Call // our <open/>, until the peer has agreed
+	ahead   []byte     // sent behind an <open/> that the peer has not agreed to yet
+	acked   time.Time  // when the last acknowledgement came, or the peer owed nothing before
+	resting bool       // nothing leaves: the session's queue was full, or another <open/> is to leave first
+	watched bool       // the keeper wakes when the peer is silent for too long
+}
 
 // flight is a block that was sent and not yet acknowledged.
 type flight struct {
@@ -24,217 +33,82 @@ type flight struct {
 	full  bool // the window allowed no more
 }
 
-// sender is what the goroutine of a stream knows.
-type sender struct {
-	*Conn
-	window  *window
-	flights []flight
-	ahead   []byte    // sent behind an <open/> that the peer has not agreed to yet
-	acked   time.Time // when the last acknowledgement came
-}
-
-// send is the goroutine that sends, from when the stream is open until it has ended.
-func (c *Conn) send() {
-	s := &sender{Conn: c, window: newWindow(c.m.cfg.Window), acked: time.Now()}
-	err := s.run()
-	if s.opening != nil {
-		s.opening.Cancel()
+// advance takes in the acknowledgements that have come, and sends what the window has room for. It does not block. The caller holds mu.
+func (c *Conn) advance() {
+	if c.writeErr != nil {
+		return
 	}
-	for _, f := range s.flights {
-		f.call.Cancel()
+	err := c.reap()
+	if err == nil {
+		err = c.launch()
 	}
-	c.m.forget(c)
-	c.cancel()
-	c.mu.Lock()
-	c.fail(err)
-	c.release()
-	c.out = nil
-	c.mu.Unlock()
-	close(c.finished)
-}
-
-// run sends until the stream ends, and returns why; a stream that was closed here or by the peer knows
-// better by itself.
-func (s *sender) run() error {
-	for {
-		if err := s.agreed(); err != nil {
-			return err
-		}
-		if err := s.reap(); err != nil {
-			return err
-		}
-		block, closing, err := s.take()
-		switch {
-		case err != nil:
-			return err
-		case block != nil:
-			if err := s.launch(block); err != nil {
-				return err
-			}
-			continue
-		case closing && (s.drained() || time.Since(s.acked) >= stallTimeout):
-			s.sendClose()
-			return net.ErrClosed
-		}
-		if err := s.wait(closing); err != nil {
-			return err
-		}
-	}
-}
-
-// take returns the next block if there is one and the window has room for it.
-func (s *sender) take() (block []byte, closing bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.writeErr != nil {
-		return nil, false, s.writeErr
-	}
-	if len(s.out) == 0 || len(s.flights) >= s.window.size {
-		return nil, s.closing, nil
-	}
-	n := min(len(s.out), s.block)
-	block = append(block, s.out[:n]...)
-	s.out = append(s.out[:0], s.out[n:]...)
-	s.writable.give()
-	return block, s.closing, nil
-}
-
-func (s *sender) drained() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.out) == 0
-}
-
-func (s *sender) launch(block []byte) error {
-	sent := time.Now()
-	call, err := s.m.link.Go(s.ctx, xmpp.Set, s.peer, dataElement(s.sid, s.nextOut, block))
 	if err != nil {
-		return fmt.Errorf("ibb: sending: %w", err)
+		c.fail(err)
 	}
-	if s.opening != nil {
-		s.ahead = append(s.ahead, block...)
-	} else if len(s.flights) == 0 {
-		s.acked = sent // the peer owes nothing before
-	}
-	s.nextOut++ // XEP-0047 §2.2: after 65535 comes 0
-	ahead := len(s.flights) + 1
-	s.flights = append(s.flights, flight{call, sent, ahead, ahead >= s.window.size})
-	return nil
 }
 
-// agreed takes in the peer's answer to <open/>, if it has come.
-func (s *sender) agreed() error {
-	if s.opening == nil {
-		return nil
+// answered is called when a block was acknowledged or refused, or the link has ended.
+func (c *Conn) answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance()
+	if c.closing {
+		c.rouse()
 	}
-	select {
-	case <-s.opening.Done():
-	default:
-		return nil
-	}
-	_, err := s.opening.Wait(s.ctx)
-	var refused *xmpp.Error
-	switch {
-	case err == nil:
-		s.opening, s.ahead = nil, nil
-		s.acked = time.Now()
-		s.hear(s.acked)
-		return nil
-	case errors.As(err, &refused) && refused.Condition == xmpp.ResourceConstraint && s.BlockSize() >= 512:
-		return s.openSmaller()
-	}
-	return fmt.Errorf("ibb: opening a byte stream: %w", err)
 }
 
-// openSmaller begins anew with blocks of half the size. No block that was sent ahead has arrived.
-func (s *sender) openSmaller() (err error) {
-	for _, f := range s.flights {
-		f.call.Cancel()
-	}
-	s.flights, s.nextOut = nil, 0
-	s.mu.Lock()
-	s.block /= 2
-	s.out = append(s.ahead, s.out...)
-	s.mu.Unlock()
-	s.ahead = nil
-	s.opening, err = s.m.askToOpen(s.ctx, s.Conn)
-	return err
-}
-
-// reap takes in the acknowledgements that have come, in order. There are none before the stream is open.
-func (s *sender) reap() error {
-	for s.opening == nil && len(s.flights) > 0 {
-		f := s.flights[0]
+// reap takes in acknowledgements, in order. There are none before the stream is open. The caller holds mu.
+func (c *Conn) reap() error {
+	for c.opening == nil && len(c.flights) > 0 {
+		f := c.flights[0]
 		select {
 		case <-f.call.Done():
 		default:
 			return nil
 		}
-		if _, err := f.call.Wait(s.ctx); err != nil {
+		if _, err := f.call.Wait(context.Background()); err != nil {
 			return fmt.Errorf("ibb: the peer refused a block: %w", err)
 		}
-		s.acked = time.Now()
-		s.hear(s.acked)
-		s.window.ack(s.acked.Sub(f.sent), f.ahead, f.full)
-		s.flights = s.flights[1:]
+		c.acked = time.Now()
+		c.heard = c.acked
+		c.window.ack(c.acked.Sub(f.sent), f.ahead, f.full)
+		c.flights = append(c.flights[:0], c.flights[1:]...)
 	}
 	return nil
 }
 
-func (c *Conn) hear(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.heard = at
-}
-
-// owed is what the peer answers next. The caller has seen that there is such a thing.
-func (s *sender) owed() *xmpp.Call {
-	if s.opening != nil {
-		return s.opening
-	}
-	return s.flights[0].call
-}
-
-// wait returns when there may be something to do.
-func (s *sender) wait(closing bool) error {
-	var acked <-chan struct{}
-	var late <-chan time.Time
-	if s.opening != nil || len(s.flights) > 0 {
-		acked = s.owed().Done()
-		limit := s.m.cfg.AckTimeout
-		if closing {
-			limit = min(limit, stallTimeout)
+// launch sends blocks while there are any and the window has room. The caller holds mu.
+func (c *Conn) launch() error {
+	for len(c.out) > 0 && len(c.flights) < c.window.size && !c.resting {
+		block := c.out[:min(len(c.out), c.block)]
+		sent := time.Now()
+		call, err := c.m.link.Try(xmpp.Set, c.peer, dataElement(c.sid, c.nextOut, block), c.answered)
+		switch {
+		case errors.Is(err, xmpp.ErrFull): // the keeper waits for room
+			c.resting = true
+			c.rouse()
+			return nil
+		case err != nil:
+			return fmt.Errorf("ibb: sending: %w", err)
 		}
-		timer := time.NewTimer(time.Until(s.acked.Add(limit)))
-		defer timer.Stop()
-		late = timer.C
-	}
-	select {
-	case <-s.wake:
-	case <-acked:
-	case <-late:
-		if !closing {
-			return ErrTimeout
-		}
-	case <-s.ctx.Done(): // by Abort, or because Close has waited long enough
-		if closing {
-			s.sendClose()
-		}
-		return net.ErrClosed
-	case <-s.m.link.Done():
-		return fmt.Errorf("ibb: %w", xmpp.ErrClosed)
+		c.launched(flight{call, sent, len(c.flights) + 1, len(c.flights)+1 >= c.window.size}, block)
 	}
 	return nil
 }
 
-// sendClose sends <close/> behind the last block and waits for the answer. If the stream's
-// time is up it only queues it, if there is room.
-func (s *sender) sendClose() {
-	call, err := s.m.link.Go(s.ctx, xmpp.Set, s.peer, closeElement(s.sid))
-	if err != nil {
-		return
+// launched notes that a block has left, which is the first of what was written. The caller holds mu.
+func (c *Conn) launched(f flight, block []byte) {
+	if c.opening != nil {
+		c.ahead = append(c.ahead, block...)
+	} else if len(c.flights) == 0 {
+		c.acked = f.sent // the peer owes nothing before
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, stallTimeout)
-	defer cancel()
-	_, _ = call.Wait(ctx) // XEP-0047 §2.3: closed in any case
+	c.flights = append(c.flights, f)
+	c.nextOut++ // XEP-0047 §2.2: after 65535 comes 0
+	c.out = append(c.out[:0], c.out[len(block):]...)
+	c.writable.give()
+	if !c.watched {
+		c.watched = true
+		c.rouse()
+	}
 }
