@@ -13,7 +13,13 @@ import (
 
 func TestWindow(t *testing.T) {
 	w := newWindow(16)
-	for range 200 { // a fast link, in full use
+	for range 2 + 3 + 4 + 5 { // a fast link, in full use, or a slow one's allowance
+		w.ack(time.Millisecond, w.size, true)
+	}
+	if w.size != trial {
+		t.Errorf("on a link that may be slow: %d", w.size)
+	}
+	for range 16 - trial {
 		w.ack(time.Millisecond, w.size, true)
 	}
 	if w.size != 16 {
@@ -26,6 +32,12 @@ func TestWindow(t *testing.T) {
 	w.ack(8*time.Second, 16, true) // the same burst does not count twice
 	if w.size != 2 {
 		t.Errorf("after the next answer to the same burst: %d", w.size)
+	}
+	for range 2 + 3 + 4 + 5 + 6 { // it is no fast one, whatever it seems
+		w.ack(time.Millisecond, w.size, true)
+	}
+	if w.size != trial+1 {
+		t.Errorf("on a link that was slow: %d", w.size)
 	}
 	w.ack(time.Minute, 1, true)
 	if w.size != 1 {
