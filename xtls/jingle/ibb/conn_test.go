@@ -101,7 +101,7 @@ func TestWritesGatherWhileTheWindowIsFull(t *testing.T) {
 		var sizes []int
 		for range 5 {
 			q := <-blocks
-			_, block, err := parseData(q.Payload[0], 100)
+			_, block, err := parseData(q.Payload[0], 100, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,9 @@ var ErrMalformed = errors.New("ibb: malformed element")
 
 // errStanza refuses a stream whose data would come in <message/>: nothing would be acknowledged.
 var errStanza = errors.New("ibb: only iq stanzas carry data here")
+
+// strict refuses stray bits.
+var strict = base64.StdEncoding.Strict()
 
 // Transport is the <transport/> of a Jingle content (XEP-0261 §2).
 type Transport struct {
@@ -69,12 +73,24 @@ func parseOpenAttrs(el *xmpp.Element) (open, error) {
 }
 
 func dataElement(sid string, seq uint16, block []byte) *xmpp.Element {
-	return xmpp.NewText(NS, "data", base64.StdEncoding.EncodeToString(block)).
-		With("seq", strconv.Itoa(int(seq))).With("sid", sid)
+	return xmpp.NewText(NS, "data", encode(block)).With("seq", strconv.Itoa(int(seq))).With("sid", sid)
 }
 
-// parseData reads the number and the bytes of a <data/>, at most max bytes.
-func parseData(el *xmpp.Element, max int) (seq uint16, block []byte, err error) {
+// encode is base64, which the library's own EncodeToString makes twice: as bytes, and as a string.
+func encode(block []byte) string {
+	var text strings.Builder
+	text.Grow(base64.StdEncoding.EncodedLen(len(block)))
+	var buf [1024]byte
+	for part := range slices.Chunk(block, len(buf)/4*3) {
+		n := base64.StdEncoding.EncodedLen(len(part))
+		base64.StdEncoding.Encode(buf[:], part)
+		text.Write(buf[:n])
+	}
+	return text.String()
+}
+
+// parseData reads the number and the bytes of a <data/>, at most max bytes, which it appends to dst.
+func parseData(el *xmpp.Element, max int, dst []byte) (seq uint16, block []byte, err error) {
 	n, err := strconv.ParseUint(el.Attr("seq"), 10, 16)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: seq must be 0 to 65535", ErrMalformed)
@@ -85,14 +101,14 @@ func parseData(el *xmpp.Element, max int) (seq uint16, block []byte, err error) 
 	}
 	// XEP-0047 §2.2 and RFC 4648 §3: no character outside the alphabet, no padding inside, no
 	// stray bits. Go's decoder skips line ends, so they are looked for here.
-	if strings.ContainsAny(text, "\r\n") || len(el.Children()) > 0 {
+	if strings.Contains(text, "\r") || strings.Contains(text, "\n") || len(el.Children()) > 0 {
 		return 0, nil, fmt.Errorf("%w: not base64", ErrMalformed)
 	}
-	block, err = base64.StdEncoding.Strict().DecodeString(text)
+	block, err = strict.AppendDecode(dst, []byte(text))
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: not base64", ErrMalformed)
 	}
-	if len(block) > max {
+	if len(block)-len(dst) > max {
 		return 0, nil, fmt.Errorf("%w: block larger than %d bytes", ErrMalformed, max)
 	}
 	return uint16(n), block, nil

@@ -175,7 +175,7 @@ func TestOpenWithSmallerBlocks(t *testing.T) {
 			r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound})
 			return
 		}
-		seq, block, err := parseData(r.Payload[0], 1024)
+		seq, block, err := parseData(r.Payload[0], 1024, nil)
 		if err != nil || int(seq) != len(got)/1024 {
 			t.Errorf("block %d after %d bytes: %v", seq, len(got), err)
 		}
@@ -359,7 +359,7 @@ func FuzzParseData(f *testing.F) {
 	f.Add("2", "BBBB=CCC")
 	f.Fuzz(func(t *testing.T, seq, text string) {
 		el := xmpp.NewText(NS, "data", text).With("seq", seq)
-		n, block, err := parseData(el, 100)
+		n, block, err := parseData(el, 100, nil)
 		if err != nil {
 			return
 		}

@@ -22,7 +22,10 @@ func (c *Conn) receive(r *xmpp.Request) {
 		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound})
 		return
 	}
-	seq, block, err := parseData(r.Payload[0], c.block)
+	if c.in.Len() == 0 {
+		c.in.Reset()
+	}
+	seq, block, err := parseData(r.Payload[0], c.block, c.in.AvailableBuffer())
 	switch {
 	case err != nil:
 		c.refuse(r, xmpp.BadRequest, err)
