@@ -82,10 +82,19 @@ func (e *Element) Children() []*Element {
 	if e == nil {
 		return nil
 	}
-	var out []*Element
-	for _, n := range e.Nodes {
-		if n.Elem != nil {
-			out = append(out, n.Elem)
+	n := 0
+	for _, node := range e.Nodes {
+		if node.Elem != nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	out := make([]*Element, 0, n)
+	for _, node := range e.Nodes {
+		if node.Elem != nil {
+			out = append(out, node.Elem)
 		}
 	}
 	return out

@@ -151,6 +151,9 @@ func FuzzParseStanza(f *testing.F) {
 				t.Fatalf("%s=%q became %v (%v)", attr, el.Attr(attr), got, err)
 			}
 		}
+		if direct, want := st.AppendXML(nil, st.From.String(), st.To.String()), st.Element().AppendXML(nil, NSClient); !bytes.Equal(direct, want) {
+			t.Fatalf("wrote %s, want %s", direct, want)
+		}
 		el, err = ParseElement([]byte(st.Element().String()), Limits{Bytes: 1 << 20})
 		if err != nil {
 			t.Fatal(err)

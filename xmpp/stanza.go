@@ -75,6 +75,25 @@ func (s *Stanza) Element() *Element {
 	return el.With("type", s.Type).With("id", s.ID).With("from", s.From.String()).With("to", s.To.String())
 }
 
+// AppendXML appends the stanza as XML, for a place where the default namespace is jabber:client. Addresses are as given and not as in s,
+// an empty one is left out: most links know how to write them beforehand.
+func (s *Stanza) AppendXML(dst []byte, from, to string) []byte {
+	var attrs [4]xml.Attr
+	start := Element{Name: xml.Name{Space: NSClient, Local: s.Kind}, Attrs: attrs[:0]}
+	start.With("type", s.Type).With("id", s.ID).With("from", from).With("to", to)
+	dst = start.appendStart(dst, NSClient)
+	if len(s.Payload) == 0 {
+		return append(dst, "/>"...)
+	}
+	dst = append(dst, '>')
+	for _, p := range s.Payload {
+		dst = p.AppendXML(dst, NSClient)
+	}
+	dst = append(dst, "</"...)
+	dst = append(dst, s.Kind...)
+	return append(dst, '>')
+}
+
 // Child returns the first payload element with the name, or nil.
 func (s *Stanza) Child(space, local string) *Element {
 	for _, p := range s.Payload {

@@ -56,7 +56,7 @@ func (l *Link) WriteStanza(st *xmpp.Stanza) error { return l.WriteStanzas([]*xmp
 
 // WriteStanzas writes several in one go.
 func (l *Link) WriteStanzas(list []*xmpp.Stanza) error {
-	return l.framer.WriteStanzas(list, func(st *xmpp.Stanza) { st.From = jid.JID{} })
+	return l.framer.WriteStanzas(list, func(st *xmpp.Stanza) (from, to string) { return "", st.To.String() })
 }
 
 // Close ends the stream in order, within 2 s, and closes the connection.

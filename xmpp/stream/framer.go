@@ -121,26 +121,25 @@ func (f *Framer) WriteHeader(h Header, extra ...*xmpp.Element) error {
 
 // WriteElement writes an element whole.
 func (f *Framer) WriteElement(el *xmpp.Element) error {
-	return f.writeAll(1, func(int) *xmpp.Element { return el })
+	return f.writeWhole(func(dst []byte) []byte { return appendElement(dst, el) })
 }
 
-// WriteStanzas writes stanzas whole, in one go, each as address leaves a copy of it.
-func (f *Framer) WriteStanzas(list []*xmpp.Stanza, address func(*xmpp.Stanza)) error {
-	return f.writeAll(len(list), func(i int) *xmpp.Element {
-		st := *list[i]
-		address(&st)
-		return st.Element()
+// WriteStanzas writes stanzas whole, in one go, with the addresses that address gives each of them.
+func (f *Framer) WriteStanzas(list []*xmpp.Stanza, address func(*xmpp.Stanza) (from, to string)) error {
+	return f.writeWhole(func(dst []byte) []byte {
+		for _, st := range list {
+			from, to := address(st)
+			dst = st.AppendXML(dst, from, to)
+		}
+		return dst
 	})
 }
 
-// writeAll writes n elements, one behind the other.
-func (f *Framer) writeAll(n int, element func(int) *xmpp.Element) error {
+// writeWhole writes what add appends.
+func (f *Framer) writeWhole(add func(dst []byte) []byte) error {
 	f.writing.take()
 	defer f.writing.giveUp()
-	buf := f.buf[:0]
-	for i := range n {
-		buf = appendElement(buf, element(i))
-	}
+	buf := add(f.buf[:0])
 	if cap(buf) <= keptBuffer {
 		f.buf = buf
 	}

@@ -3,9 +3,11 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -38,6 +40,7 @@ type Config struct {
 type Stream struct {
 	framer        *Framer
 	local, remote jid.JID
+	from, to      string // as they are written
 	client        bool
 	features      bool // the server's features were seen; used by the reader only
 }
@@ -108,6 +111,7 @@ func (s *Stream) agree(peer Header, strict bool) error {
 		return err
 	}
 	s.remote = remote
+	s.from, s.to = s.local.String(), remote.String()
 	return nil
 }
 
@@ -165,7 +169,8 @@ func (s *Stream) ReadStanza() (*xmpp.Stanza, error) {
 		return s.ReadStanza()
 	}
 	s.features = true // they come first, or never
-	st, err := xmpp.ParseStanza(el.With("from", "").With("to", ""))
+	el.Attrs = slices.DeleteFunc(el.Attrs, isAddress)
+	st, err := xmpp.ParseStanza(el)
 	if err != nil {
 		refused := &Error{Condition: conditionFor(el), Sent: true, Err: err}
 		s.framer.Abort(refused)
@@ -173,6 +178,10 @@ func (s *Stream) ReadStanza() (*xmpp.Stanza, error) {
 	}
 	st.From, st.To = s.remote, s.local
 	return st, nil
+}
+
+func isAddress(a xml.Attr) bool {
+	return a.Name.Space == "" && (a.Name.Local == "from" || a.Name.Local == "to")
 }
 
 // conditionFor tells an element that is no stanza from a stanza that is malformed.
@@ -189,7 +198,7 @@ func (s *Stream) WriteStanza(st *xmpp.Stanza) error { return s.WriteStanzas([]*x
 
 // WriteStanzas writes several in one go.
 func (s *Stream) WriteStanzas(list []*xmpp.Stanza) error {
-	return s.framer.WriteStanzas(list, func(st *xmpp.Stanza) { st.From, st.To = s.local, s.remote })
+	return s.framer.WriteStanzas(list, func(*xmpp.Stanza) (from, to string) { return s.from, s.to })
 }
 
 // Close ends the stream in order, see [Framer.Close], and closes the connection.
