@@ -54,6 +54,9 @@ func (e *Element) With(local, value string) *Element {
 		}
 	}
 	if value != "" {
+		if e.Attrs == nil {
+			e.Attrs = make([]xml.Attr, 0, 4) // hardly any element has more
+		}
 		e.Attrs = append(e.Attrs, xml.Attr{Name: xml.Name{Local: local}, Value: value})
 	}
 	return e

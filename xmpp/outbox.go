@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -23,7 +24,8 @@ type outbox struct {
 	count  int
 	bytes  int
 	closed error
-	change chan struct{} // closed at the next change; nil while nobody waits for one
+	filled chan struct{} // has a token for the writer when something was put, or at the end
+	change chan struct{} // closed when something was taken, or at the end; nil while nobody waits for room
 }
 
 const (
@@ -31,7 +33,7 @@ const (
 	laneData
 )
 
-func newOutbox() *outbox { return new(outbox) }
+func newOutbox() *outbox { return &outbox{filled: make(chan struct{}, 1)} }
 
 // laneOf returns urgent for what is small and holds somebody up.
 func laneOf(s *Stanza) int {
@@ -57,7 +59,7 @@ func (o *outbox) putLocked(s *Stanza) error {
 	o.lanes[lane] = append(o.lanes[lane], s)
 	o.count++
 	o.bytes += s.weight()
-	o.signal()
+	o.wake()
 	return nil
 }
 
@@ -118,25 +120,27 @@ func (o *outbox) take(dst []*Stanza, limit int) []*Stanza {
 			o.mu.Unlock()
 			return dst
 		}
-		change := o.waiting()
 		o.mu.Unlock()
-		<-change
+		<-o.filled
 	}
 }
 
 func (o *outbox) takeLocked(dst []*Stanza, limit int) []*Stanza {
-	for lane := range o.lanes {
-		for len(o.lanes[lane]) > 0 {
-			s := o.lanes[lane][0]
+	for lane, queue := range o.lanes {
+		n := 0
+		for _, s := range queue {
 			weight := s.weight()
 			if limit -= weight; limit < 0 && len(dst) > 0 {
-				return dst
+				break
 			}
-			o.lanes[lane][0] = nil
-			o.lanes[lane] = o.lanes[lane][1:]
 			o.count--
 			o.bytes -= weight
 			dst = append(dst, s)
+			n++
+		}
+		o.lanes[lane] = slices.Delete(queue, 0, n)
+		if n < len(queue) {
+			break
 		}
 	}
 	return dst
@@ -153,6 +157,7 @@ func (o *outbox) close(err error, drop bool) {
 		o.lanes, o.count, o.bytes = [2][]*Stanza{}, 0, 0
 	}
 	o.signal()
+	o.wake()
 }
 
 func (o *outbox) hasRoom() bool { return o.count < outboxStanzas && o.bytes < outboxBytes }
@@ -165,11 +170,19 @@ func (o *outbox) waiting() <-chan struct{} {
 	return o.change
 }
 
-// signal wakes whoever waits for a change. The caller holds mu.
+// signal wakes whoever waits for room. The caller holds mu.
 func (o *outbox) signal() {
 	if o.change != nil {
 		close(o.change)
 		o.change = nil
+	}
+}
+
+// wake wakes the writer.
+func (o *outbox) wake() {
+	select {
+	case o.filled <- struct{}{}:
+	default:
 	}
 }
 

@@ -173,6 +173,51 @@ func TestOutboxIsBoundedAndPingsGoFirst(t *testing.T) {
 	})
 }
 
+// Try fails where Go would wait, and Room tells when it will not. It says when each answer has come, or never will.
+func TestTryDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		la, lb := linktest.Pipe("a@x", "b@y")
+		l := &gatedLink{Link: la, gate: make(chan struct{}), wrote: make(chan *xmpp.Stanza, 200)}
+		a := xmpp.NewSession(l, nil)
+		linktest.Serve(t, a)
+		var ended atomic.Int32
+		try := func() error {
+			_, err := a.Try(xmpp.Get, jid.JID{}, xmpp.NewElement(nsTest, "q"), func() { ended.Add(1) })
+			return err
+		}
+		tried := 0
+		for ; try() == nil; tried++ {
+			if tried > 100 {
+				t.Fatal("there is always room")
+			}
+			synctest.Wait() // the writer holds the first
+		}
+		room := a.Room()
+		if err := try(); !errors.Is(err, xmpp.ErrFull) || room == nil {
+			t.Errorf("without room: %v", err)
+		}
+		l.gate <- struct{}{}
+		<-room
+		synctest.Wait()
+		if err := try(); err != nil || a.Room() == nil {
+			t.Errorf("with room for one: %v", err)
+		}
+		first := <-l.wrote
+		if err := lb.WriteStanza(&xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Result, ID: first.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if synctest.Wait(); ended.Load() != 1 {
+			t.Errorf("one answer ended %d calls", ended.Load())
+		}
+		_ = lb.Close()
+		close(l.gate)
+		<-a.Done()
+		if int(ended.Load()) != tried+1 {
+			t.Errorf("of %d calls %d have ended with the session", tried+1, ended.Load())
+		}
+	})
+}
+
 // knockingLink brings one ping after the other and never gets a word out.
 type knockingLink struct {
 	xmpp.Link

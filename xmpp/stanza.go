@@ -78,10 +78,13 @@ func (s *Stanza) Element() *Element {
 // AppendXML appends the stanza as XML, for a place where the default namespace is jabber:client. Addresses are as given and not as in s,
 // an empty one is left out: most links know how to write them beforehand.
 func (s *Stanza) AppendXML(dst []byte, from, to string) []byte {
-	var attrs [4]xml.Attr
-	start := Element{Name: xml.Name{Space: NSClient, Local: s.Kind}, Attrs: attrs[:0]}
-	start.With("type", s.Type).With("id", s.ID).With("from", from).With("to", to)
-	dst = start.appendStart(dst, NSClient)
+	dst = append(dst, '<')
+	dst = append(dst, s.Kind...)
+	for _, a := range [...]struct{ name, value string }{{"type", s.Type}, {"id", s.ID}, {"from", from}, {"to", to}} {
+		if a.value != "" {
+			dst = appendAttr(dst, a.name, a.value)
+		}
+	}
 	if len(s.Payload) == 0 {
 		return append(dst, "/>"...)
 	}

@@ -3,7 +3,6 @@ package adhoc
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"sync"
 	"time"
 
@@ -299,17 +298,12 @@ func check(asked, submitted *form.Form) (form.Values, error) {
 }
 
 func answer(r *xmpp.Request, e *execution, result Result, err error, canceled bool) {
-	var stanza *xmpp.Error
-	var field *form.FieldError
 	msg := &message{node: e.command.Node, session: e.id, status: Completed, form: result.Form, notes: result.Notes}
-	switch {
+	switch fault := asFault(err); {
 	case canceled:
 		msg = &message{node: e.command.Node, session: e.id, status: Canceled}
-	case errors.As(err, &stanza):
-		r.Fail(stanza)
-		return
-	case errors.As(err, &field):
-		r.Fail(badRequest("bad-payload", field.Error()))
+	case fault != nil:
+		r.Fail(fault)
 		return
 	case err != nil: // a completed command says that it failed in a note (XEP-0050 §3.6)
 		msg.notes = append(msg.notes, Note{Error, err.Error()})
@@ -389,9 +383,4 @@ func (m *mount) cancel(e *execution) {
 	if running {
 		m.server.cancel(e)
 	}
-}
-
-// badRequest is an error of XEP-0050 §4.4 with its specific condition.
-func badRequest(specific, text string) *xmpp.Error {
-	return &xmpp.Error{Type: xmpp.Modify, Condition: xmpp.BadRequest, Text: text, App: xmpp.NewElement(NS, specific)}
 }
