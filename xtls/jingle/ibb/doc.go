@@ -7,8 +7,8 @@
 //
 // # Sending
 //
-// What is written leaves at once, in a block of its own if the window has room: TLS waits for its
-// flights. While the window is full, writes gather to whole blocks. The window is how
+// What is written leaves at once, in the goroutine of who writes and in a block of its own, if the window has room:
+// TLS waits for its flights. While the window is full, writes gather to whole blocks. The window is how
 // many blocks may be unacknowledged; it starts at 2 and adapts between 1 and Config.Window, so that a ping on
 // the same link waits behind at most about 2 seconds of this stream's bytes.
 //
