@@ -220,12 +220,19 @@ func appendEscaped(dst []byte, s string, attr bool) []byte {
 	return dst
 }
 
-// plainLen returns how many bytes at the beginning of s stand for themselves everywhere in XML, whatever follows: all of them, most of the
-// time. "]" may be of a "]]>", which text must not hold (XML 1.0 §2.4).
+// plain is which bytes stand for themselves everywhere in XML, whatever follows. "]" may be of a "]]>", which text must not hold
+// (XML 1.0 §2.4).
+var plain = func() (is [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		is[c] = strings.IndexByte("&<>']", c) < 0
+	}
+	return is
+}()
+
+// plainLen returns how many bytes at the beginning of s are plain: all of them, most of the time.
 func plainLen[T string | []byte](s T) int {
 	for i := range len(s) {
-		c := s[i]
-		if c < ' ' || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' || c == '\'' || c == ']' {
+		if !plain[s[i]] {
 			return i
 		}
 	}
