@@ -3,6 +3,7 @@ package evil
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"xtls-agent/trust"
@@ -12,28 +13,71 @@ import (
 // scene is one device and one phone, for an attack on the blocks of their bytestreams.
 type scene struct {
 	*server
-	d      *device
-	p      *phone
-	blocks int // so far; guarded by the server's lock
+	d *device
+	p *phone
+
+	// Guarded by the server's lock while blocks go by.
+	blocks   int // so far
+	sessions []string
+	hit      *hit // nil: no block was changed
 }
+
+// hit is how far the session had got, for the sake of which a block went by, when that was changed: whether the device, and the
+// phone, had stored what a session of its kind ends with.
+type hit struct{ device, phone bool }
 
 func newScene(t testing.TB) *scene {
 	s := newServer()
 	return &scene{server: s, d: startDevice(t, s, boxJID), p: startPhone(t, s, romeoJID)}
 }
 
-// onBlock makes the server honest but for the block with number at, from either side, which becomes what f returns.
+// onBlock makes the server honest but for the block with number at, from either side, which becomes what f returns. A hit is
+// what does not deliver the block as it was sent, and nothing else.
 func (sc *scene) onBlock(at int, f Move) {
 	sc.become(func(st *xmpp.Stanza) []*xmpp.Stanza {
 		if !IsData(st) {
 			return []*xmpp.Stanza{st}
 		}
-		sc.blocks++
-		if sc.blocks-1 == at {
-			return f(st)
+		if sid := SID(st); !slices.Contains(sc.sessions, sid) {
+			sc.sessions = append(sc.sessions, sid)
 		}
-		return []*xmpp.Stanza{st}
+		sc.blocks++
+		if sc.blocks-1 != at {
+			return []*xmpp.Stanza{st}
+		}
+		sent, out := st.Element().String(), f(st)
+		if altered(sent, out) {
+			sc.hit = &hit{stored(sc.d.owners(), len(sc.sessions)), stored(sc.p.keys.Devices.All(), len(sc.sessions))}
+		}
+		return out
 	})
+}
+
+// altered reports whether what is delivered is not, word for word, what was sent.
+func altered(sent string, out []*xmpp.Stanza) bool {
+	return len(out) != 1 || out[0] == nil || out[0].Element().String() != sent
+}
+
+// stored reports whether records hold what a session of a pairing is for: the first, by srp, makes one, the second, by x509, confirms it.
+func stored(records []trust.Record, session int) bool {
+	return len(records) > 0 && (session == 1 || records[0].State == trust.Confirmed)
+}
+
+// maxFewer is how many blocks fewer a pairing may take than another, since answers can share a block.
+const maxFewer = 3
+
+// mustHit shows that the attack on a block was one, and returns what it hit; nil where that block did not come about any more: of n that
+// there were another time the last may not.
+func (sc *scene) mustHit(t testing.TB, at, n int, err error) *hit {
+	t.Helper()
+	switch {
+	case sc.hit != nil:
+	case at < n-maxFewer || sc.blocks > at:
+		t.Fatalf("the weapon never hit: block %d of %d", at, sc.blocks)
+	case err != nil:
+		t.Fatalf("untouched, they do not pair: %v", err)
+	}
+	return sc.hit
 }
 
 func (sc *scene) check(t testing.TB) {
@@ -41,8 +85,7 @@ func (sc *scene) check(t testing.TB) {
 	check(t, model{sc.p: {sc.d}}, []*device{sc.d}, []*phone{sc.p})
 }
 
-// countBlocks returns how many blocks a pairing takes, with the session that confirms it. The next one may take one or two
-// fewer, since answers can share a block; an attack on the last finds nothing then.
+// countBlocks returns how many blocks a pairing takes, with the session that confirms it.
 func countBlocks(t *testing.T) int {
 	sc := newScene(t)
 	sc.onBlock(-1, nil)
@@ -63,9 +106,13 @@ func TestTruncatedAfterEveryBlock(t *testing.T) {
 			sc.onBlock(at, Cut)
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
+			hit := sc.mustHit(t, at, n, err)
 			sc.check(t)
 			if err == nil {
 				sc.p.mustBePaired(sc.d)
+			}
+			if err == nil && hit != nil && !hit.device {
+				t.Error("paired, and what the device had not stored was cut off")
 			}
 			sc.recover(t)
 		})
@@ -105,9 +152,13 @@ func TestFlippedBitInEveryBlock(t *testing.T) {
 			sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{Flip(st, at%40)} })
 			err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
 			sc.become(nil)
+			hit := sc.mustHit(t, at, n, err)
 			sc.check(t)
-			if err == nil { // the last words of a session that both have ended do not matter
+			if err == nil {
 				sc.p.mustBePaired(sc.d)
+			}
+			if err == nil && hit != nil && !hit.phone { // the last words of a session that has done its work do not matter
+				t.Error("paired over a block that was altered")
 			}
 		})
 	}

@@ -111,12 +111,15 @@ func Flip(st *xmpp.Stanza, n int) *xmpp.Stanza {
 
 var sidAttr = regexp.MustCompile(`sid='([^']*)'`)
 
+// SID returns the name of the bytestream or session that a stanza is about; it must be about one.
+func SID(st *xmpp.Stanza) string { return sidAttr.FindStringSubmatch(st.Element().String())[1] }
+
 // Cut ends the bytestream after a block, to both sides, as if the other had closed it.
 func Cut(st *xmpp.Stanza) []*xmpp.Stanza {
 	if !IsData(st) {
 		return []*xmpp.Stanza{st}
 	}
-	sid := sidAttr.FindStringSubmatch(st.Element().String())[1]
+	sid := SID(st)
 	stop := func(id string, from, to jid.JID) *xmpp.Stanza {
 		return &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: id, From: from, To: to, Payload: []*xmpp.Element{
 			xmpp.NewElement("http://jabber.org/protocol/ibb", "close").With("sid", sid),
