@@ -14,15 +14,15 @@ var moves = []struct {
 	name string
 	make func(s *server, r *rand.Rand) Move
 }{
-	{"drop", rarely(func(_ *server, _ *rand.Rand, _ *xmpp.Stanza) []*xmpp.Stanza { return nil })},
+	{"drop", rarely(func(_ *server, _ *rand.Rand, _ *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{nil} })},
 	{"repeat", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{st, Clone(st)} })},
 	{"replay", rarely(func(s *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
 		return []*xmpp.Stanza{st, Clone(s.heard[r.IntN(len(s.heard))])}
 	})},
-	{"flip", rarely(func(_ *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
+	{"flip", ofBlocks(func(_ *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
 		return []*xmpp.Stanza{Flip(st, r.IntN(60))}
 	})},
-	{"swap the block", rarely(swapped)},
+	{"swap the block", ofBlocks(swapped)},
 	{"turn round", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
 		back := Clone(st)
 		back.From, back.To = st.To, st.From
@@ -35,7 +35,7 @@ var moves = []struct {
 	{"invent", rarely(func(_ *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
 		return []*xmpp.Stanza{st, invented(r)}
 	})},
-	{"cut", rarely(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return Cut(st) })},
+	{"cut", ofBlocks(func(_ *server, _ *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza { return Cut(st) })},
 	{"reorder", func(_ *server, r *rand.Rand) Move { return held(r, 1) }},
 	{"delay", func(_ *server, r *rand.Rand) Move { return held(r, 2+r.IntN(4)) }},
 	{"cross devices", func(*server, *rand.Rand) Move { return Crossed(romeoJID, boxJID, box2JID) }},
@@ -58,11 +58,22 @@ func rarely(f func(*server, *rand.Rand, *xmpp.Stanza) []*xmpp.Stanza) func(*serv
 	}
 }
 
+// ofBlocks makes a move of what happens to one block in four or so: of all stanzas they are a quarter, and after the first of a session
+// there may be no other.
+func ofBlocks(f func(*server, *rand.Rand, *xmpp.Stanza) []*xmpp.Stanza) func(*server, *rand.Rand) Move {
+	return func(s *server, r *rand.Rand) Move {
+		rate := 2 + r.IntN(4)
+		return func(st *xmpp.Stanza) []*xmpp.Stanza {
+			if !IsData(st) || r.IntN(rate) != 0 {
+				return []*xmpp.Stanza{st}
+			}
+			return f(s, r, st)
+		}
+	}
+}
+
 // swapped puts a block that the same client has sent before in the place of its new one.
 func swapped(s *server, r *rand.Rand, st *xmpp.Stanza) []*xmpp.Stanza {
-	if !IsData(st) {
-		return []*xmpp.Stanza{st}
-	}
 	old := blocksFrom(s.heard, st.From.String())
 	if len(old) == 0 {
 		return []*xmpp.Stanza{st}
@@ -139,15 +150,28 @@ type mood struct {
 	weapon *Weapon
 }
 
+// counted tells a tally of every stanza that a move does something to. What it keeps (and so returns nothing for) counts when it comes
+// after all, behind others.
+func counted(c *tally, what string, m Move) Move {
+	return func(st *xmpp.Stanza) []*xmpp.Stanza {
+		sent := st.Element().String()
+		out := m(st)
+		if len(out) > 0 && altered(sent, out) {
+			c.add(what)
+		}
+		return out
+	}
+}
+
 // newMood makes a server honest one time in three; else it does one thing or two.
-func newMood(s *server, r *rand.Rand) mood {
+func newMood(s *server, r *rand.Rand, c *tally) mood {
 	var m mood
 	var list []Move
 	for range r.IntN(3) {
 		if r.IntN(3) > 0 {
 			mv := moves[r.IntN(len(moves))]
 			m.name += mv.name + " "
-			list = append(list, mv.make(s, rand.New(rand.NewPCG(r.Uint64(), 4))))
+			list = append(list, counted(c, "move: "+mv.name, mv.make(s, rand.New(rand.NewPCG(r.Uint64(), 4)))))
 			continue
 		}
 		m.alone = &Rewritings[r.IntN(len(Rewritings))]
@@ -158,6 +182,7 @@ func newMood(s *server, r *rand.Rand) mood {
 			m.name += "once "
 			list[len(list)-1] = once(m.weapon)
 		}
+		list[len(list)-1] = counted(c, "rewrite: "+m.alone.Name, list[len(list)-1])
 	}
 	if len(list) != 1 {
 		m.alone = nil
