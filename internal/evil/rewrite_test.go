@@ -96,6 +96,10 @@ func rewritten(t *testing.T, change func(string) string, ends, later bool) {
 		t.Errorf("outcome: %v", err)
 	}
 	check(t, model{p: {d}}, []*device{d}, []*phone{p})
+	if err == nil { // and that is each other, by their own certificates
+		p.mustBePaired(d)
+		p.mustKnow(d)
+	}
 	if later && p.asked.Load() != before {
 		t.Error("the person was asked for a PIN by a later session")
 	}

@@ -226,6 +226,15 @@ func (p *phone) mustBePaired(d *device) {
 	}
 }
 
+// mustKnow shows that the phone trusts the device, and nobody else.
+func (p *phone) mustKnow(d *device) {
+	p.t.Helper()
+	list := p.keys.Devices.All()
+	if len(list) != 1 || list[0].Fingerprint != d.identity() || list[0].State != trust.Confirmed {
+		p.t.Fatalf("%s trusts %v, and not %s alone", p.full, list, d.identity())
+	}
+}
+
 // screen is the device's display: it keeps the PINs that it was made to show.
 type screen struct {
 	mu    sync.Mutex // guards shown
