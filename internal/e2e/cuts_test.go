@@ -94,6 +94,7 @@ func playRounds(t *testing.T, h *histogram, seed uint64, where string, n int, se
 			atOnce <- struct{}{}
 			defer func() { <-atOnce }()
 			mine := seed + uint64(i)
+			prove.Round(t, mine)
 			c := drawCut(stage(mine%uint64(numStages)), rand.New(rand.NewPCG(mine, uint64(len(where)))))
 			w := newWorld(t)
 			defer func() {

@@ -36,6 +36,7 @@ func TestPowerCutsWhileForgetting(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			mine := seed + uint64(i)
+			prove.Round(t, mine)
 			chance := rand.New(rand.NewPCG(mine, 1))
 			how := forgettings[mine%uint64(len(forgettings))]
 			n, delay := 1+chance.IntN(how.copies), time.Duration(chance.IntN(2000))*time.Microsecond
@@ -122,6 +123,7 @@ func TestPowerCutsWhileLeaving(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			mine := seed + uint64(i)
+			prove.Round(t, mine)
 			chance := rand.New(rand.NewPCG(mine, 2))
 			cutWhileLeaving(newWorld(t), mine%3, 1+chance.IntN(2), time.Duration(chance.IntN(2000))*time.Microsecond)
 		})

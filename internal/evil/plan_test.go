@@ -24,9 +24,8 @@ const (
 )
 
 // TestRandomPlans plays plans: honest people, an evil server that composes its moves anew for each step, guesses, presses of the
-// button, restarts, leaps of the clock. After every step the model is asked. The seed gives the plan; which stanza a
-// move hits is also the scheduler's doing, so a failure may take some runs to come again. XTLS_ROUNDS=1 with XTLS_SEED
-// plays one plan.
+// button, restarts, leaps of the clock. After every step the model is asked. The seed gives the plan, and what the programs draw; which
+// stanza a move hits is also the scheduler's doing, so a failure may take some runs to come again.
 func TestRandomPlans(t *testing.T) {
 	t.Parallel()
 	first, n := prove.Seed(t), prove.Rounds(t, samplePlans, wholePlans)
@@ -35,6 +34,7 @@ func TestRandomPlans(t *testing.T) {
 		for i := range uint64(n) {
 			t.Run(fmt.Sprint("seed ", first+i), func(t *testing.T) {
 				t.Parallel()
+				prove.Round(t, first+i)
 				inBubble(t, func(t *testing.T) { newPlan(t, first+i, &tally).play() })
 			})
 		}
@@ -133,6 +133,7 @@ type position struct {
 
 func newPlan(t *testing.T, seed uint64, c *tally) *plan {
 	s := newServer()
+	s.seed = &seed
 	p := &plan{
 		server: s, t: t, rnd: rand.New(rand.NewPCG(seed, 3)), tally: c,
 		may: make(model), admitted: make(map[*phone]bool), removed: make(map[*phone]bool),

@@ -13,6 +13,8 @@ import (
 
 // server is an XMPP server in the attacker's hands.
 type server struct {
+	seed *uint64 // of the programs' chance; nil: the system's. Set before they start
+
 	mu    sync.Mutex // guards all below, and keeps the order of what is delivered
 	links map[string]*link
 	masks map[[2]string]*link // by {victim, mask}: gets what the victim sends to the mask

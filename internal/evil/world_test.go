@@ -54,6 +54,7 @@ type device struct {
 	t      testing.TB
 	server *server
 	full   string
+	rand   io.Reader // it goes on over restarts
 	cfg    *agent.Config
 	store  *trust.MemStore
 	more   []control.Command // besides the built-in ones
@@ -98,7 +99,7 @@ enabled = false
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{t: t, server: s, full: full, cfg: cfg, store: trust.NewMemStore(), screen: new(screen), proofs: new(proofs)}
+	d := &device{t: t, server: s, full: full, rand: s.chance(full), cfg: cfg, store: trust.NewMemStore(), screen: new(screen), proofs: new(proofs)}
 	d.stop = func() {}
 	t.Cleanup(func() { d.stop() })
 	return d
@@ -110,6 +111,7 @@ func (d *device) start() {
 	keys, pressing := io.Pipe()
 	a := agent.New(d.cfg, d.store, agent.Env{
 		Log:      slog.New(d.proofs),
+		Rand:     d.rand,
 		Display:  display.Env{Stdout: d.screen, IsTerminal: func() bool { return true }},
 		Button:   button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
 		Commands: d.more,
@@ -179,11 +181,12 @@ type phone struct {
 
 func startPhone(t testing.TB, s *server, full string) *phone {
 	t.Helper()
-	keys, err := owner.LoadKeyring(trust.NewMemStore(), "phone", time.Now(), rand.Reader)
+	chance := s.chance(full)
+	keys, err := owner.LoadKeyring(trust.NewMemStore(), "phone", time.Now(), chance)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &phone{Owner: owner.New(s.connect(full), keys, owner.Config{}), t: t, full: full, keys: keys}
+	p := &phone{Owner: owner.New(s.connect(full), keys, owner.Config{Rand: chance}), t: t, full: full, keys: keys}
 	t.Cleanup(p.Close)
 	return p
 }

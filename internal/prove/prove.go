@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,6 +49,17 @@ func Seed(t testing.TB) uint64 {
 		}
 	})
 	return seed
+}
+
+// Round tells, if a test fails that plays one round of a proof, how to play that round alone. The proof is the test that runs it.
+func Round(t testing.TB, seed uint64) {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			proof, _, _ := strings.Cut(t.Name(), "/")
+			t.Logf("to play this round alone: %s=1 %s=%d go test -run '^%s$'", roundsEnv, seedEnv, seed, proof)
+		}
+	})
 }
 
 // Rand returns a source of chance for a test, and prints its seed if the test fails.

@@ -1,6 +1,9 @@
 package prove
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestRounds(t *testing.T) {
 	for _, c := range []struct {
@@ -19,5 +22,30 @@ func TestSeedComesAgain(t *testing.T) {
 	draw := func(seed string) uint64 { t.Setenv(seedEnv, seed); return Rand(t).Uint64() }
 	if a, b, c := draw("42"), draw("42"), draw("43"); a != b || a == c {
 		t.Errorf("seeds 42, 42 and 43 draw %d, %d, %d", a, b, c)
+	}
+}
+
+// failed is a test that has failed, of which all is noted that it says at its end.
+type failed struct {
+	testing.TB
+	name string
+	ends []func()
+	said string
+}
+
+func (f *failed) Helper()                     {}
+func (f *failed) Name() string                { return f.name }
+func (f *failed) Failed() bool                { return true }
+func (f *failed) Cleanup(end func())          { f.ends = append(f.ends, end) }
+func (f *failed) Logf(what string, of ...any) { f.said += fmt.Sprintf(what, of...) }
+
+func TestRoundTellsItsOwnSeed(t *testing.T) {
+	f := &failed{TB: t, name: "TestPlans/plans/seed_45"}
+	Round(f, 45)
+	for _, end := range f.ends {
+		end()
+	}
+	if want := "to play this round alone: XTLS_ROUNDS=1 XTLS_SEED=45 go test -run '^TestPlans$'"; f.said != want {
+		t.Errorf("%q, want %q", f.said, want)
 	}
 }
