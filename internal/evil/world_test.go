@@ -55,11 +55,13 @@ type device struct {
 	server *server
 	full   string
 	rand   io.Reader // it goes on over restarts
+	text   string    // the configuration
 	cfg    *agent.Config
 	store  *trust.MemStore
 	more   []control.Command // besides the built-in ones
 	screen *screen
 	proofs *proofs
+	listen atomic.Value   // string: where the LAN link listens
 	keys   *io.PipeWriter // of the run that goes on now
 	stop   func()         // it, once
 }
@@ -85,7 +87,7 @@ func newDevice(t testing.TB, s *server, full string) *device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	cfg, err := agent.ParseConfig([]byte(fmt.Sprintf(`
+	text := fmt.Sprintf(`
 name = "box"
 display = ["term:"]
 button = ["key:"]
@@ -95,11 +97,13 @@ jid = %q
 password_file = "/nonexistent"
 [lan]
 enabled = false
-`, dir, jid.MustParse(full).Bare().String())))
+`, dir, jid.MustParse(full).Bare().String())
+	cfg, err := agent.ParseConfig([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{t: t, server: s, full: full, rand: s.chance(full), cfg: cfg, store: trust.NewMemStore(), screen: new(screen), proofs: new(proofs)}
+	d := &device{t: t, server: s, full: full, rand: s.chance(full), text: text, cfg: cfg,
+		store: trust.NewMemStore(), screen: new(screen), proofs: new(proofs)}
 	d.stop = func() {}
 	t.Cleanup(func() { d.stop() })
 	return d
@@ -116,6 +120,8 @@ func (d *device) start() {
 		Button:   button.Env{Keys: func() (io.ReadCloser, error) { return keys, nil }},
 		Commands: d.more,
 		Dial:     func(context.Context) (xmpp.Link, error) { return d.server.connect(d.full), nil },
+
+		Listening: func(addr string) { d.listen.Store(addr) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -128,6 +134,12 @@ func (d *device) start() {
 		}
 	})
 	waitFor(d.t, "the device to log in", func() bool { return d.server.knows(d.full) })
+}
+
+// at returns where the LAN link listens, host:port; "" if it does not.
+func (d *device) at() string {
+	addr, _ := d.listen.Load().(string)
+	return addr
 }
 
 // press presses the button, and waits for the window that it opens.
