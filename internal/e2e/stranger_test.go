@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	mrand "math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,8 +32,29 @@ type siege struct {
 	mu   sync.Mutex // guards full
 	full jid.JID    // the device's, as soon as it has shown itself to one of them
 
-	guesses, refused, stalls, floods, paired atomic.Int64
-	running                                  sync.WaitGroup
+	came    [numKinds]outcome // of the strangers of each kind
+	running sync.WaitGroup
+}
+
+// A kind of stranger is where he comes from.
+type kind int
+
+const (
+	fromHome kind = iota // an account of the device's own domain: he may try while it has no owner
+	fromAway             // one of another domain: he may not
+	fromLAN              // a visitor, who says that he is the owner
+	numKinds
+)
+
+func (k kind) String() string {
+	return [...]string{"accounts at home", "accounts elsewhere", "visitors on the LAN"}[k]
+}
+
+// outcome is what strangers have tried, and what came of it.
+type outcome struct {
+	joined, stalls, floods     atomic.Int64
+	guesses, refusals, nothing atomic.Int64 // judged wrong; answered by a refusal; without any answer of the device
+	paired                     atomic.Int64
 }
 
 func newSiege(t testing.TB, device string, rnd *mrand.Rand) *siege {
@@ -49,15 +72,43 @@ func newSiege(t testing.TB, device string, rnd *mrand.Rand) *siege {
 }
 
 func (s *siege) String() string {
-	return fmt.Sprintf("%d wrong PINs, %d refusals, %d stalled handshakes, %d floods", s.guesses.Load(), s.refused.Load(), s.stalls.Load(), s.floods.Load())
+	var all []string
+	for k := range s.came {
+		all = append(all, fmt.Sprintf("%s: %s", kind(k), &s.came[k]))
+	}
+	return strings.Join(all, "; ")
+}
+
+func (o *outcome) String() string {
+	return fmt.Sprintf("%d came, %d wrong PINs, %d refusals, %d tries without an answer, %d stalled handshakes, %d floods, %d paired",
+		o.joined.Load(), o.guesses.Load(), o.refusals.Load(), o.nothing.Load(), o.stalls.Load(), o.floods.Load(), o.paired.Load())
+}
+
+// check shows that each kind of stranger was a siege of its own: that it did what it does, that the device answered, and that nobody got in.
+func (s *siege) check(t testing.TB) {
+	t.Helper()
+	home, away := &s.came[fromHome], &s.came[fromAway]
+	for k := range s.came {
+		o := &s.came[k]
+		if o.paired.Load() != 0 || o.joined.Load() == 0 || o.stalls.Load() == 0 || o.floods.Load() == 0 || o.guesses.Load()+o.refusals.Load() == 0 {
+			t.Errorf("%s were no siege, or got in: %s", kind(k), o)
+		}
+	}
+	if home.guesses.Load() == 0 || home.refusals.Load() == 0 {
+		t.Errorf("%s: %s", fromHome, home)
+	}
+	if away.guesses.Load() != 0 {
+		t.Errorf("a PIN of somebody who may not try was judged: %s", away)
+	}
 }
 
 // stranger is one of them: a link, and our own library on it.
 type stranger struct {
 	*siege
-	session *xmpp.Session
-	end     *xtls.Endpoint
-	shown   bool // it has sent its presence
+	*outcome // of his kind
+	session  *xmpp.Session
+	end      *xtls.Endpoint
+	shown    bool // it has sent its presence
 }
 
 // manners are what strangers do again and again.
@@ -66,12 +117,13 @@ var manners = []func(*stranger, context.Context){
 }
 
 // join sends a stranger with the manner of that number; it ends with ctx.
-func (s *siege) join(ctx context.Context, link xmpp.Link, manner int) {
+func (s *siege) join(ctx context.Context, k kind, link xmpp.Link, manner int) {
 	manner %= len(manners)
 	if manner == 1 {
 		link = &mute{Link: link}
 	}
-	one := &stranger{siege: s, session: xmpp.NewSession(link, nil)}
+	s.came[k].joined.Add(1)
+	one := &stranger{siege: s, outcome: &s.came[k], session: xmpp.NewSession(link, nil)}
 	one.session.HandlePresence(one.seen)
 	one.end = xtls.New(one.session, xtls.Config{Certificate: s.id.Certificate, Trust: nobody{}})
 	s.running.Go(func() {
@@ -154,9 +206,19 @@ func (o *stranger) try(ctx context.Context, pin func(context.Context) (string, e
 		_ = conn.Close()
 	case errors.Is(err, xtls.ErrWrongPIN):
 		o.guesses.Add(1)
+	case isRefusal(err):
+		o.refusals.Add(1)
 	default:
-		o.refused.Add(1)
+		o.nothing.Add(1)
 	}
+}
+
+// isRefusal reports whether a try ended by what the device said.
+func isRefusal(err error) bool {
+	var answer *xmpp.Error
+	return errors.As(err, &answer) || slices.ContainsFunc([]error{
+		xtls.ErrNotPairing, xtls.ErrLocked, xtls.ErrTooMany, xtls.ErrRefused, xtls.ErrNotKnown, xtls.ErrNotAuthentic, xtls.ErrPeerEnded,
+	}, func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
 // flood asks for everything that can be asked for, and waits for no answer. It does not fill the line itself: against that a
