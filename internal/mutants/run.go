@@ -56,6 +56,7 @@ func (r runner) kill(ctx context.Context, m mutant) (got outcome, by string, err
 	if m.hangs {
 		limit = hangTimeout
 	}
+	var doubted string
 	for _, t := range m.by {
 		said := r.goTest(ctx, t, limit, overlay)
 		got, by = judge(said)
@@ -65,13 +66,16 @@ func (r runner) kill(ctx context.Context, m mutant) (got outcome, by string, err
 		case got == hung && m.hangs:
 			return failed, by + " hangs", nil
 		case got == failed:
-			if again, _ := judge(r.goTest(ctx, t, limit, overlay)); again != failed {
-				got = doubtful
+			if again, _ := judge(r.goTest(ctx, t, limit, overlay)); again == failed {
+				return failed, by, nil
 			}
-			return got, by, nil
+			doubted = by // others may be certain
 		case got != passed:
 			return got, by, nil
 		}
+	}
+	if doubted != "" {
+		return doubtful, doubted, ctx.Err()
 	}
 	return passed, "", ctx.Err()
 }
