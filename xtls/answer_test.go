@@ -182,6 +182,18 @@ func TestServerThatTampers(t *testing.T) {
 	}
 }
 
+// TLS can be done before the news that the device has refused the choice: then too there is no session. That is a race, so it is run often.
+func TestRefusedChoiceOpensNothing(t *testing.T) {
+	for range 15 {
+		device, owner := couple(t, tamperer("security-info", "name='x509'", "name='srp'"), openWindow())
+		pair(device, owner)
+		if c, err := owner.end.OpenX509(t.Context(), box); err == nil {
+			_ = c.Close()
+			t.Fatal("opened")
+		}
+	}
+}
+
 // A rewritten fingerprint, on either side, even one that is pinned for the same account, is found in the
 // handshake: the announced certificate is not the one that is shown.
 func TestRewrittenFingerprint(t *testing.T) {

@@ -214,6 +214,7 @@ func (r *responding) securityInfo(c jingle.Content) {
 	sec, err := jingle.ParseSecurity(c.Security)
 	if err != nil || len(sec.Methods) != 1 || !r.grants(Method(sec.Methods[0])) || !r.chosen.set(Method(sec.Methods[0])) {
 		r.e.cfg.Log.Warn("xtls: bad security-info", "peer", r.js.Peer().String())
+		r.chosen.refuse() // TLS could be quicker than the end of the session
 		r.js.Terminate(jingle.Reason{Condition: jingle.SecurityError})
 	}
 }
@@ -296,10 +297,12 @@ func (r *responding) handshake(ctx context.Context, conn net.Conn, raw *ibb.Conn
 // session has; else the one that the ClientHello means.
 func (r *responding) method(hello []byte) (Method, error) {
 	r.chosen.close() // the transport of 2009 opens with its first bytes
-	if m, ok := r.chosen.get(); ok {
+	switch m, err := r.chosen.get(); {
+	case err != nil:
+		return "", err
+	case m != "":
 		return m, nil
-	}
-	if len(r.methods) == 1 {
+	case len(r.methods) == 1:
 		return r.methods[0], nil
 	}
 	return methodOfHello(hello)
@@ -329,10 +332,13 @@ func (r *responding) srp(ctx context.Context, conn net.Conn) (*Conn, error) {
 
 // choice is the method that security-info named: at most one, before the transport opens.
 type choice struct {
-	mu     sync.Mutex // guards both
-	method Method
-	closed bool
+	mu      sync.Mutex // guards all below
+	method  Method
+	closed  bool
+	refused bool // a choice was made that cannot be
 }
+
+var errBadChoice = errors.New("xtls: the peer's choice of a method was refused")
 
 func newChoice() *choice { return new(choice) }
 
@@ -346,10 +352,20 @@ func (c *choice) set(m Method) bool {
 	return true
 }
 
-func (c *choice) get() (Method, bool) {
+// get returns the method, "" if none was named.
+func (c *choice) get() (Method, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.method, c.method != ""
+	if c.refused {
+		return "", errBadChoice
+	}
+	return c.method, nil
+}
+
+func (c *choice) refuse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = true
 }
 
 func (c *choice) close() {
