@@ -74,7 +74,8 @@ var house = []floor{
 	{"hw/display/displaytest", []string{"hw/display"}},
 	{"hw/button/buttontest", []string{"hw/button"}},
 	{"hw/display", []string{"hw/internal/spec"}},
-	{"hw/button", []string{"hw/internal/spec"}},
+	{"hw/button", []string{"hw/internal/..."}},
+	{"hw/internal/gpioline", nil}, // a line of the kernel's GPIO, as a pin of periph
 	{"hw/internal/spec", nil},
 
 	{"xmpp/internal/peerlink", []string{"xmpp", "internal/testpeer"}},

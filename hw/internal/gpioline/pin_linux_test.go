@@ -1,0 +1,70 @@
+package gpioline
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+)
+
+// taken is a pin whose line is a pipe: what is written to w is an edge.
+func taken(t *testing.T) (p *pin, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	p = &pin{PinIO: gpio.INVALID, name: "GPIO17", taken: r}
+	t.Cleanup(func() { _ = p.Halt() })
+	return p, w
+}
+
+func TestWaitForEdge(t *testing.T) {
+	p, w := taken(t)
+	if p.WaitForEdge(0) || p.WaitForEdge(time.Millisecond) {
+		t.Error("an edge that nobody made")
+	}
+	if _, err := w.Write(make([]byte, 5*48)); err != nil { // five edges
+		t.Fatal(err)
+	}
+	if !p.WaitForEdge(-1) || p.WaitForEdge(0) {
+		t.Error("edges until now must be one")
+	}
+	if err := p.Lost(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A line that nobody touches must not hold up who gives it back.
+func TestHaltEndsWaitForEdge(t *testing.T) {
+	p, _ := taken(t)
+	got := make(chan bool)
+	go func() { got <- p.WaitForEdge(-1) }()
+	time.Sleep(10 * time.Millisecond) // that it waits; without this the test passes too, and shows less
+	if err := p.Halt(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case edge := <-got:
+		if edge || p.Lost() != nil || p.WaitForEdge(-1) {
+			t.Errorf("edge %t, lost %v", edge, p.Lost())
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Halt does not end WaitForEdge")
+	}
+}
+
+// periph's methods have no errors: a pin that is lost says so by Lost.
+func TestLost(t *testing.T) {
+	p, w := taken(t)
+	w.Close()
+	if p.WaitForEdge(-1) || Lost(p) == nil {
+		t.Errorf("after the end of its file: lost %v", Lost(p))
+	}
+	p, _ = taken(t)
+	if p.Read() || Lost(p) == nil { // a pipe has no level
+		t.Errorf("after a level that cannot be read: lost %v", Lost(p))
+	}
+}
