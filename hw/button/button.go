@@ -13,6 +13,9 @@ import (
 	"strings"
 	"sync"
 
+	"periph.io/x/conn/v3/gpio"
+
+	"xtls-agent/hw/internal/gpioline"
 	"xtls-agent/hw/internal/spec"
 )
 
@@ -22,10 +25,15 @@ type Event int
 const (
 	// Press is a short press: open a pairing window, or a new one.
 	Press Event = iota + 1
-	// HoldUnlock is a hold of 3 seconds: unlock pairing.
+	// HoldUnlock is a hold of 3 seconds that has ended: unlock pairing.
 	HoldUnlock
 	// HoldWipe is a hold of 10 seconds: forget every owner.
 	HoldWipe
+	// Held says that a button has been down for UnlockAfter and still is. Letting go makes it HoldUnlock, holding on
+	// until WipeAfter makes it HoldWipe. A button that takes words has no such moment.
+	Held
+	// HoldCancelled ends what Held began: the button vanished while it was held, and nothing is to be done.
+	HoldCancelled
 )
 
 // String returns the event in words.
@@ -37,6 +45,10 @@ func (e Event) String() string {
 		return "hold for 3 s"
 	case HoldWipe:
 		return "hold for 10 s"
+	case Held:
+		return "held"
+	case HoldCancelled:
+		return "hold cancelled"
 	}
 	return fmt.Sprintf("event %d", int(e))
 }
@@ -61,8 +73,18 @@ type Env struct {
 	// controls the process. Closing it must end a Read that waits.
 	Keys func() (io.ReadCloser, error)
 
+	// Pin finds the GPIO line with a name; nil asks the kernel. Halt of what it returns must give the line back.
+	Pin func(name string) (gpio.PinIO, error)
+
 	// Log takes what goes wrong while a button is open; nil drops it.
 	Log *slog.Logger
+}
+
+func (e Env) pin() func(string) (gpio.PinIO, error) {
+	if e.Pin == nil {
+		return gpioline.Open
+	}
+	return e.Pin
 }
 
 func (e Env) log() *slog.Logger {
@@ -74,6 +96,7 @@ func (e Env) log() *slog.Logger {
 
 func drivers() spec.Table[Env, Button] {
 	return spec.Table[Env, Button]{Kind: "button", Drivers: map[string]spec.Driver[Env, Button]{
+		"gpio":   parseGPIO,
 		"key":    parseKey,
 		"socket": parseSocket,
 	}}
@@ -81,11 +104,15 @@ func drivers() spec.Table[Env, Button] {
 
 // Open returns the button that a spec string names:
 //
+//	gpio:LINE?active=low&pull=up
+//	               a switch on the GPIO line of that name
 //	key:           the terminal: Enter is a press
 //	socket:PATH    a Unix socket that takes lines, for scripts
 //
-// Both take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An unknown
-// driver, an unknown parameter or a bad value is an error; there is no fallback.
+// The last two take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An
+// unknown driver, an unknown parameter or a bad value is an error; there is no fallback.
+// A GPIO line is taken in the background: one that cannot be had is no error, but
+// reported to the log and tried again.
 func Open(text string, env Env) (Button, error) { return drivers().Open(text, env) }
 
 // Check reports what Open would find wrong with a spec string. It opens nothing.
