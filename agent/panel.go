@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
@@ -66,11 +67,15 @@ type sign struct {
 	notice  pairing.Notice // what the policy of pairing says
 	code    string         // the six digits of the pairing that was confirmed last
 	trouble string         // what keeps the device offline, or ""
+	hold    countdown      // of somebody who holds a button down
 }
 
 // screen lays the sign out. address is where the device is reached now.
 func (g sign) screen(address string) display.Screen {
 	s := display.Screen{Address: address}
+	if s.Lines = g.hold.lines(); s.Lines != nil {
+		return s // no PIN: nobody shall type it into a device that forgets everything
+	}
 	if text := g.notice.Text(); text != "" {
 		s.Lines = append(s.Lines, text)
 	}
@@ -91,20 +96,43 @@ func (g sign) screen(address string) display.Screen {
 
 // watchButtons turns what a person does into what it means, until ctx ends.
 func (l *life) watchButtons(ctx context.Context) error {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	second.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-second.C:
+			if c := l.countDown(countdown.tick); c.state == silent {
+				second.Stop()
+			}
 		case e, ok := <-l.panel.buttons.Events():
 			if !ok {
 				<-ctx.Done()
 				return ctx.Err()
+			}
+			second.Stop()
+			if c := l.countDown(func(c countdown) countdown { return c.after(e) }); c.state != silent {
+				second.Reset(time.Second)
 			}
 			if err := l.pressed(e); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// countDown moves the countdown on, and shows it if it has changed.
+func (l *life) countDown(next func(countdown) countdown) countdown {
+	l.signMu.Lock()
+	before := l.sign.hold
+	l.signMu.Unlock()
+	after := next(before)
+	if after != before {
+		l.changeSign(func(s *sign) { s.hold = after })
+	}
+	return after
 }
 
 // pressed acts on one event. Its error ends the life.
@@ -121,6 +149,9 @@ func (l *life) pressed(e button.Event) error {
 		return why
 	case button.HoldWipe:
 		why, err := l.wipe()
+		if err != nil {
+			l.countDown(func(countdown) countdown { return countdown{} })
+		}
 		_ = l.failed(err)
 		return why
 	}
