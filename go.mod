@@ -7,6 +7,7 @@ require (
 	github.com/creack/pty v1.1.24
 	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
+	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83
 	github.com/kong/go-srp v0.0.0-20191210190804-cde1efa3c083
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/miekg/dns v1.1.61

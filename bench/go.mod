@@ -16,6 +16,7 @@ require (
 	github.com/go-chi/chi v1.5.4 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83 // indirect
 	github.com/kong/go-srp v0.0.0-20191210190804-cde1efa3c083 // indirect
 	github.com/miekg/dns v1.1.61 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect

@@ -76,6 +76,9 @@ type Env struct {
 	// Pin finds the GPIO line with a name; nil asks the kernel. Halt of what it returns must give the line back.
 	Pin func(name string) (gpio.PinIO, error)
 
+	// Inputs is where evdev: finds its devices; nil means the kernel's.
+	Inputs Inputs
+
 	// Log takes what goes wrong while a button is open; nil drops it.
 	Log *slog.Logger
 }
@@ -95,24 +98,26 @@ func (e Env) log() *slog.Logger {
 }
 
 func drivers() spec.Table[Env, Button] {
-	return spec.Table[Env, Button]{Kind: "button", Drivers: map[string]spec.Driver[Env, Button]{
-		"gpio":   parseGPIO,
-		"key":    parseKey,
-		"socket": parseSocket,
-	}}
+	all := inputDrivers()
+	all["gpio"], all["key"], all["socket"] = parseGPIO, parseKey, parseSocket
+	return spec.Table[Env, Button]{Kind: "button", Drivers: all}
 }
 
 // Open returns the button that a spec string names:
 //
 //	gpio:LINE?active=low&pull=up
 //	               a switch on the GPIO line of that name
+//	evdev:PATH?name=NAME&key=KEY_OK&digits=off
+//	               a key of every input device with that path and name, either of
+//	               which may be missing; the name may hold *. With digits=on a PIN
+//	               can be typed there (see Keys)
 //	key:           the terminal: Enter is a press
 //	socket:PATH    a Unix socket that takes lines, for scripts
 //
 // The last two take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An
 // unknown driver, an unknown parameter or a bad value is an error; there is no fallback.
-// A GPIO line is taken in the background: one that cannot be had is no error, but
-// reported to the log and tried again.
+// GPIO lines and input devices are looked for in the background: one that cannot be
+// had is no error, but reported to the log and tried again.
 func Open(text string, env Env) (Button, error) { return drivers().Open(text, env) }
 
 // Check reports what Open would find wrong with a spec string. It opens nothing.

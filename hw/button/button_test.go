@@ -329,7 +329,7 @@ func TestOpenAllRefuses(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"gpoi:GPIO17":            `unknown driver "gpoi": known are gpio, key, socket`,
+		"gpoi:GPIO17":            `unknown driver "gpoi": known are evdev, gpio, key, socket`,
 		"gpio:":                  `no path given: write it as in "gpio:GPIO17"`,
 		"gpio:GPIO17?active=0":   "active=0 is not one of low, high",
 		"gpio:GPIO17?pull=5V":    "pull=5V is not one of up, down, none",

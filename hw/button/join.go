@@ -14,7 +14,14 @@ type joined struct {
 	err     error // of Close
 }
 
-// Join makes one button of several, which it owns from now on.
+// joinedKeys is several buttons as one, where a PIN can be typed on some.
+type joinedKeys struct {
+	*joined
+	*typist
+	keys []Keys
+}
+
+// Join makes one button of several, which it owns from now on. If a PIN can be typed on one of them it is a [Keys].
 func Join(buttons ...Button) Button {
 	j := &joined{source: newSource(), buttons: buttons}
 	for _, b := range buttons {
@@ -24,7 +31,21 @@ func Join(buttons ...Button) Button {
 			}
 		})
 	}
-	return j
+	k := &joinedKeys{joined: j, typist: newTypist()}
+	for _, b := range buttons {
+		if keys, ok := b.(Keys); ok {
+			k.keys = append(k.keys, keys)
+			j.wg.Go(func() {
+				for key := range keys.Typed() {
+					k.take(key)
+				}
+			})
+		}
+	}
+	if k.keys == nil {
+		return j
+	}
+	return k
 }
 
 // Close closes every button.
@@ -39,4 +60,19 @@ func (j *joined) Close() error {
 		j.err = errors.Join(errs...)
 	})
 	return j.err
+}
+
+// Typing implements Keys.
+func (k *joinedKeys) Typing(on bool) {
+	k.typist.Typing(on)
+	for _, keys := range k.keys {
+		keys.Typing(on)
+	}
+}
+
+// Close implements Button.
+func (k *joinedKeys) Close() error {
+	err := k.joined.Close()
+	k.endTyping()
+	return err
 }

@@ -8,7 +8,7 @@ import (
 
 // leftOut is what the tag minimal leaves out of xtls-agent, and docs/configuration.md says so: the modules, and the packages of ours.
 var leftOut = []string{
-	"github.com/xmppo/go-xmpp", "periph.io/x/host", "periph.io/x/devices", "golang.org/x/image", "rsc.io/qr", "net/http",
+	"github.com/xmppo/go-xmpp", "periph.io/x/host", "periph.io/x/devices", "golang.org/x/image", "rsc.io/qr", "net/http", "github.com/holoplot/go-evdev",
 	module + "/xmpp/goxmpp", module + "/owner", module + "/client",
 }
 

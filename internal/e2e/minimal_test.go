@@ -27,6 +27,7 @@ func TestMinimalBuild(t *testing.T) {
 	}{
 		"png":     {replace("term:", "png:"+w.dir+"/pin.png"), []string{"line 2", "png", "this build has no such display", "minimal"}},
 		"ssd1306": {replace("term:", "ssd1306:/dev/i2c-1?h=32"), []string{"line 2", "ssd1306", "this build has no such display", "minimal"}},
+		"evdev":   {func(s string) string { return "button = [\"evdev:?name=a&key=KEY_OK\"]\n" + s }, []string{"line 1", "evdev", "this build knows no input devices", "minimal"}},
 		"go-xmpp": {
 			replace("[lan]", "[xmpp]\njid = \"box@home.test\"\npassword_file = \"p\"\nlink = \"go-xmpp\"\n[lan]"),
 			[]string{"line 9", `this build has no link "go-xmpp"`, "minimal"},

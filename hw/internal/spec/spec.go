@@ -126,7 +126,7 @@ func isWord(s string, hyphen bool) bool {
 // NeedPath requires a path; example is a whole spec that has one.
 func (s *Spec) NeedPath(example string) string {
 	if s.Path == "" {
-		s.fail(fmt.Errorf("no path given: write it as in %q", example))
+		s.Fail(fmt.Errorf("no path given: write it as in %q", example))
 	}
 	return s.Path
 }
@@ -134,7 +134,7 @@ func (s *Spec) NeedPath(example string) string {
 // NoPath requires that there is no path.
 func (s *Spec) NoPath() {
 	if s.Path != "" {
-		s.fail(fmt.Errorf("takes no path, but %q is given: write \"%s:\"", s.Path, s.Driver))
+		s.Fail(fmt.Errorf("takes no path, but %q is given: write \"%s:\"", s.Path, s.Driver))
 	}
 }
 
@@ -147,7 +147,7 @@ func (s *Spec) Int(key string, def, min, max int) int {
 	}
 	n, err := strconv.ParseInt(v, 0, 32)
 	if err != nil || int(n) < min || int(n) > max {
-		s.fail(fmt.Errorf("%s=%s is not a number from %s to %s", key, v, like(v, min), like(v, max)))
+		s.Fail(fmt.Errorf("%s=%s is not a number from %s to %s", key, v, like(v, min), like(v, max)))
 		return def
 	}
 	return int(n)
@@ -161,6 +161,12 @@ func like(v string, n int) string {
 	return strconv.Itoa(n)
 }
 
+// Text returns any text; empty where the key is not given.
+func (s *Spec) Text(key string) string {
+	v, _ := s.value(key)
+	return v
+}
+
 // Choice returns one of the given words; the first where the key is not given.
 func (s *Spec) Choice(key string, words ...string) string {
 	v, ok := s.value(key)
@@ -168,7 +174,7 @@ func (s *Spec) Choice(key string, words ...string) string {
 		return words[0]
 	}
 	if !slices.Contains(words, v) {
-		s.fail(fmt.Errorf("%s=%s is not one of %s", key, v, strings.Join(words, ", ")))
+		s.Fail(fmt.Errorf("%s=%s is not one of %s", key, v, strings.Join(words, ", ")))
 		return words[0]
 	}
 	return v
@@ -192,6 +198,13 @@ func (s *Spec) Done() error {
 	return nil
 }
 
+// Fail says that the driver finds something wrong that no getter can; the first failure counts.
+func (s *Spec) Fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
 // Refuse makes the spec one that cannot be had, for the reason given, whatever else stands in it.
 func (s *Spec) Refuse(why error) { s.err = why }
 
@@ -199,10 +212,4 @@ func (s *Spec) value(key string) (string, bool) {
 	s.asked = append(s.asked, key)
 	v, ok := s.params[key]
 	return v, ok
-}
-
-func (s *Spec) fail(err error) {
-	if s.err == nil {
-		s.err = err
-	}
 }

@@ -1,0 +1,494 @@
+//go:build !minimal
+
+package button_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"xtls-agent/hw/button"
+	"xtls-agent/hw/button/buttontest"
+)
+
+// Codes of the kernel's.
+const (
+	keyBackspace = 14
+	keyPower     = 116
+	keyOK        = 0x160
+)
+
+// room is a machine into which input devices are plugged.
+type room struct {
+	mu      sync.Mutex // guards what follows
+	plugged map[string]*gadget
+}
+
+// gadget is an input device.
+type gadget struct {
+	name  string
+	keys  []uint16
+	since time.Time
+	deny  error // of Open
+
+	strokes chan button.Stroke
+	gone    chan struct{} // closed when it is unplugged
+
+	mu   sync.Mutex // guards what follows
+	down map[uint16]bool
+	open int // how often it is
+}
+
+// remote is a remote control with digits.
+func remote(name string) *gadget {
+	g := &gadget{name: name, keys: []uint16{keyOK, keyBackspace, keyPower}, since: time.Now(), strokes: make(chan button.Stroke), gone: make(chan struct{}), down: map[uint16]bool{}}
+	for code := range uint16(10) {
+		g.keys = append(g.keys, 2+code)
+	}
+	return g
+}
+
+func (r *room) plug(path string, g *gadget) *gadget {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.plugged == nil {
+		r.plugged = map[string]*gadget{}
+	}
+	r.plugged[path] = g
+	return g
+}
+
+func (r *room) unplug(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.plugged[path].gone)
+	delete(r.plugged, path)
+}
+
+func (r *room) List() (all []button.Node, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path, g := range r.plugged {
+		all = append(all, button.Node{Path: path, Since: g.since})
+	}
+	return all, nil
+}
+
+func (r *room) Open(path string) (button.Input, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := r.plugged[path]
+	if g == nil {
+		return nil, fs.ErrNotExist
+	}
+	if g.deny != nil {
+		return nil, g.deny
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open++
+	return &opened{gadget: g, closed: make(chan struct{})}, nil
+}
+
+func (g *gadget) opens() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open
+}
+
+// hit makes a key go down and up again after d.
+func (g *gadget) hit(code uint16, d time.Duration) {
+	g.move(code, true)
+	time.Sleep(d)
+	g.move(code, false)
+}
+
+func (g *gadget) move(code uint16, down bool) {
+	g.set(code, down)
+	g.strokes <- button.Stroke{Code: code, Down: down}
+}
+
+// set is move without a word.
+func (g *gadget) set(code uint16, down bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down[code] = down
+}
+
+type opened struct {
+	*gadget
+	closed chan struct{}
+}
+
+func (o *opened) Name() string         { return o.name }
+func (o *opened) Has(code uint16) bool { return slices.Contains(o.keys, code) }
+
+func (o *opened) Down(code uint16) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.down[code]
+}
+
+func (o *opened) Read() ([]button.Stroke, error) {
+	select {
+	case s := <-o.strokes:
+		return []button.Stroke{s}, nil
+	case <-o.gone:
+		return nil, errors.New("it was unplugged")
+	case <-o.closed:
+		return nil, fs.ErrClosed
+	}
+}
+
+func (o *opened) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open--
+	close(o.closed)
+	return nil
+}
+
+// inRoom runs a test with a button in a room, in a time of its own. At the end nothing may be open.
+func inRoom(t *testing.T, spec string, test func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r, log := &room{}, new(bytes.Buffer)
+		var all []*gadget
+		b := open(t, spec, button.Env{Inputs: r, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		synctest.Wait()
+		test(t, r, b.(button.Keys), log)
+		for _, g := range r.plugged {
+			all = append(all, g)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, g := range all {
+			if g.opens() != 0 {
+				t.Errorf("%s is open %d times after Close", g.name, g.opens())
+			}
+		}
+		if _, ok := <-b.(button.Keys).Typed(); ok {
+			t.Error("Typed is open after Close")
+		}
+	})
+}
+
+// settleIn waits until new devices have been found.
+func settleIn() { time.Sleep(1100 * time.Millisecond) }
+
+func wantLog(t *testing.T, log *bytes.Buffer, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	var got []string
+	if text := strings.TrimSpace(log.String()); text != "" {
+		got = strings.Split(text, "\n")
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.Contains(got[i], want[i]) {
+			t.Fatalf("log %q, want %q", got, want)
+		}
+	}
+}
+
+func wantEvents(t *testing.T, b button.Button, want ...button.Event) {
+	t.Helper()
+	if got := waiting(b); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// typed is the keys that wait.
+func typed(b button.Keys) string {
+	synctest.Wait()
+	var all []byte
+	for {
+		select {
+		case k := <-b.Typed():
+			all = append(all, byte(k))
+		default:
+			return string(all)
+		}
+	}
+}
+
+func TestEvdev(t *testing.T) {
+	inRoom(t, "evdev:?name=IR*&key=KEY_POWER", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		wantLog(t, log, `no input device is there with the name \"IR*\" and the key KEY_POWER: waiting for it`)
+		ir, other, mouse := r.plug("/dev/input/event0", remote("IR receiver")), r.plug("/dev/input/event1", remote("keyboard")), remote("IR mouse")
+		mouse.keys = []uint16{0x110}
+		r.plug("/dev/input/event2", mouse)
+		settleIn()
+		if ir.opens() != 1 || other.opens() != 0 || mouse.opens() != 0 {
+			t.Errorf("open %d, %d, %d times", ir.opens(), other.opens(), mouse.opens())
+		}
+		ir.hit(keyPower, time.Second)
+		ir.hit(keyOK, 4*time.Second) // another key
+		wantEvents(t, b, button.Press)
+		ir.hit(keyPower, 3100*time.Millisecond)
+		wantEvents(t, b, button.Held, button.HoldUnlock)
+		ir.hit(keyPower, time.Minute)
+		wantEvents(t, b, button.Held, button.HoldWipe)
+		second := r.plug("/dev/input/event3", remote("IR second"))
+		settleIn()
+		ir.hit(keyPower, time.Second)
+		second.hit(keyPower, time.Second)
+		wantEvents(t, b, button.Press, button.Press)
+		if got := typed(b); got != "" {
+			t.Errorf("typed %q", got)
+		}
+		wantLog(t, log, "waiting for it") // and no more: nothing below a warning
+	})
+}
+
+func TestEvdevByPath(t *testing.T) {
+	inRoom(t, "evdev:/dev/input/event7?key=KEY_OK", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		wantLog(t, log, "no input device is at /dev/input/event7 and the key KEY_OK")
+		other, meant := r.plug("/dev/input/event1", remote("a")), r.plug("/dev/input/event7", remote("b"))
+		settleIn()
+		if other.opens() != 0 {
+			t.Error("another path is open")
+		}
+		meant.hit(keyOK, time.Second)
+		wantEvents(t, b, button.Press)
+	})
+}
+
+// Whoever pulls the plug while he holds the button wipes nothing, neither then nor when it is back.
+func TestEvdevUnpluggedWhileHeld(t *testing.T) {
+	inRoom(t, "evdev:?name=*&key=KEY_OK", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		g.move(keyOK, true)
+		time.Sleep(5 * time.Second)
+		r.unplug("/dev/input/event0")
+		time.Sleep(time.Minute)
+		wantEvents(t, b, button.Held, button.HoldCancelled)
+
+		// It is back, in the same place, with the key still down.
+		again := r.plug("/dev/input/event0", remote("remote"))
+		again.set(keyOK, true)
+		time.Sleep(time.Minute)
+		wantEvents(t, b)
+		again.move(keyOK, false)
+		again.hit(keyOK, time.Second)
+		wantEvents(t, b, button.Press)
+		wantLog(t, log, "waiting for it", "waiting for it", "down already")
+		if g.opens() != 0 {
+			t.Errorf("what was unplugged is open %d times", g.opens())
+		}
+	})
+}
+
+// A release that nobody heard of does not make a hold.
+func TestEvdevMissesARelease(t *testing.T) {
+	inRoom(t, "evdev:?name=*&key=KEY_OK", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		g.move(keyOK, true)
+		time.Sleep(5 * time.Second)
+		g.set(keyOK, false)
+		time.Sleep(time.Minute)
+		wantEvents(t, b, button.Held, button.HoldUnlock)
+	})
+}
+
+// No permission is one line, and a device that udev hands over a moment later is found.
+func TestEvdevMayNot(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&key=KEY_OK", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		g := remote("remote")
+		g.deny = errors.New("not allowed: add the user to the group input")
+		r.plug("/dev/input/event0", g)
+		time.Sleep(time.Minute)
+		wantLog(t, log, "waiting for it", "group input")
+		g = r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		g.hit(keyOK, time.Second)
+		wantEvents(t, b, button.Press)
+	})
+}
+
+// A device that is not the one is not opened again and again, but another one in its place is.
+func TestEvdevLooksOnce(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&key=KEY_OK", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		other := r.plug("/dev/input/event0", remote("keyboard"))
+		settleIn()
+		r.mu.Lock()
+		other.deny = errors.New("opened again")
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+		r.unplug("/dev/input/event0")
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		g.hit(keyOK, time.Second)
+		wantEvents(t, b, button.Press)
+	})
+}
+
+// Digits go to who asks for a PIN, and are no button meanwhile.
+func TestTyping(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&key=KEY_OK&digits=on", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		tap := func(codes ...uint16) {
+			for _, c := range codes {
+				g.hit(c, 50*time.Millisecond)
+			}
+		}
+		tap(2, 3, keyOK)
+		if got := typed(b); got != "" {
+			t.Errorf("typed %q while nobody asked", got)
+		}
+		wantEvents(t, b, button.Press)
+
+		b.Typing(true)
+		tap(2, 3, 4, keyBackspace, 11, keyPower, keyOK)
+		if got := typed(b); got != "123\b0\n" {
+			t.Errorf("typed %q", got)
+		}
+		g.hit(keyOK, time.Minute)
+		if got := typed(b); got != "\n" {
+			t.Errorf("OK, held, typed %q", got)
+		}
+		wantEvents(t, b)
+
+		b.Typing(false)
+		tap(2, keyOK)
+		wantEvents(t, b, button.Press)
+		if got := typed(b); got != "" {
+			t.Errorf("typed %q after that", got)
+		}
+	})
+}
+
+// A key that went down as part of a PIN does not become a button when the PIN is complete.
+func TestTypingEndsWhileHeld(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&key=KEY_OK&digits=on", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		b.Typing(true)
+		g.move(keyOK, true)
+		synctest.Wait()
+		b.Typing(false)
+		time.Sleep(time.Minute)
+		g.move(keyOK, false)
+		wantEvents(t, b)
+		if got := typed(b); got != "\n" {
+			t.Errorf("typed %q", got)
+		}
+	})
+}
+
+// A remote control whose plug is pulled in the middle of a PIN loses no digit, repeats none, and goes on when it is back.
+func TestUnpluggedMidDigit(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&digits=on", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		b.Typing(true)
+		g.hit(2, 50*time.Millisecond)
+		g.move(3, true)
+		r.unplug("/dev/input/event0")
+		time.Sleep(10 * time.Second)
+		if got := typed(b); got != "12" {
+			t.Errorf("typed %q", got)
+		}
+		g = r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		g.hit(4, 50*time.Millisecond)
+		if got := typed(b); got != "3" {
+			t.Errorf("typed %q", got)
+		}
+		wantEvents(t, b)
+		wantLog(t, log, "and digits: waiting for it", "and digits: waiting for it")
+	})
+}
+
+// Somebody who leans on the digits does not fill memory, nor block Close.
+func TestTypedIsBounded(t *testing.T) {
+	inRoom(t, "evdev:?name=remote&digits=on", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		b.Typing(true)
+		for range 100 {
+			g.hit(2, time.Millisecond)
+		}
+		if n := len(typed(b)); n < 16 || n > 32 {
+			t.Errorf("%d keys waited", n)
+		}
+	})
+}
+
+func TestEvdevRefuses(t *testing.T) {
+	for spec, want := range map[string]string{
+		"evdev:":                                "evdev: says no device",
+		"evdev:?key=KEY_OK":                     "evdev: says no device",
+		"evdev:?name=a":                         "evdev: says no key",
+		"evdev:?name=a&key=OK":                  "key=OK is no key of the kernel's",
+		"evdev:?name=a&key=KEY_OK&digits=yes":   "digits=yes is not one of off, on",
+		"evdev:?name=a&key=KEY_OK&grab=on":      `unknown parameter "grab": it takes name, key, digits`,
+		"evdev:/dev/input/event0?digits=on&x=y": `unknown parameter "x"`,
+	} {
+		if err := button.Check(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Check(%q) = %v, want an error with %q", spec, err, want)
+		}
+	}
+}
+
+// A digit of a PIN must not reach a log.
+func TestKeyHidesItsDigit(t *testing.T) {
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("key", "k", button.Key('7'))
+	for _, k := range []any{button.Key('7'), []button.Key{'7'}, struct{ K button.Key }{'7'}} {
+		fmt.Fprintf(&log, "%v %d %s %q %#v %x %c", k, k, k, k, k, k, k)
+	}
+	if _, text, _ := strings.Cut(log.String(), "msg="); strings.Contains(text, "7") || strings.Contains(text, "55") || strings.Contains(text, "37") || !strings.Contains(text, "digit") {
+		t.Errorf("%s", text)
+	}
+	if got := fmt.Sprint(button.Backspace, button.OK, button.Key(0)); got != "backspace OK " {
+		t.Errorf("%q", got)
+	}
+}
+
+// What several buttons are as one has their keys.
+func TestJoinedKeys(t *testing.T) {
+	plain := button.Join(buttontest.New())
+	if _, ok := plain.(button.Keys); ok {
+		t.Error("a button without digits has them when it is joined")
+	}
+	if err := plain.Close(); err != nil {
+		t.Error(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a, c := buttontest.NewKeys(), buttontest.NewKeys()
+		b, ok := button.Join(a, buttontest.New(), c).(button.Keys)
+		if !ok {
+			t.Fatal("no digits")
+		}
+		if n := a.Type("12"); n != 0 {
+			t.Errorf("%d keys were taken while nobody asked", n)
+		}
+		b.Typing(true)
+		a.Type("12")
+		synctest.Wait()
+		c.Type("\b\n")
+		if got := typed(b); got != "12\b\n" {
+			t.Errorf("typed %q", got)
+		}
+		a.Press()
+		wantEvents(t, b, button.Press)
+		if err := b.Close(); err != nil || !a.Closed() || !c.Closed() {
+			t.Errorf("Close = %v", err)
+		}
+		if _, ok := <-b.Typed(); ok {
+			t.Error("Typed is open after Close")
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package button
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Key is what is pressed while a PIN is typed at the device: an ASCII digit, Backspace or OK.
+//
+// A Key formats without its digit, whatever the verb: it is part of a PIN. (It is a rune, since fmt shows a slice of bytes as text.)
+type Key rune
+
+// The keys besides the digits '0' to '9'.
+const (
+	Backspace Key = '\b'
+	OK        Key = '\n'
+)
+
+// Digit returns the digit; ok is false if it is none.
+func (k Key) Digit() (digit byte, ok bool) { return byte(k), '0' <= k && k <= '9' }
+
+// Format implements fmt.Formatter.
+func (k Key) Format(f fmt.State, _ rune) {
+	word := map[Key]string{Backspace: "backspace", OK: "OK"}[k]
+	if _, ok := k.Digit(); ok {
+		word = "digit"
+	}
+	fmt.Fprint(f, word)
+}
+
+// Keys is a Button on whose device a PIN can be typed. What [Join] returns is one if one of its buttons is.
+type Keys interface {
+	Button
+
+	// Typing says whether a PIN is being typed. While it is, the keys that may be part of it go to Typed, and are no button:
+	// the OK that ends a PIN must not begin the next window. At first it is off.
+	Typing(on bool)
+
+	// Typed is always the same channel. It is closed by Close and never before. Keys that nobody takes are dropped beyond
+	// a PIN or two.
+	Typed() <-chan Key
+}
+
+// typist is what Keys adds to a source.
+type typist struct {
+	typed chan Key
+
+	mu     sync.Mutex // guards what follows, and sending after closed
+	on     bool
+	closed bool
+}
+
+func newTypist() *typist { return &typist{typed: make(chan Key, 32)} }
+
+// Typed implements Keys.
+func (t *typist) Typed() <-chan Key { return t.typed }
+
+// Typing implements Keys.
+func (t *typist) Typing(on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.on = on
+}
+
+// take takes a key if a PIN is being typed.
+func (t *typist) take(k Key) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.on || t.closed {
+		return false
+	}
+	select {
+	case t.typed <- k:
+	default:
+	}
+	return true
+}
+
+// endTyping closes the channel; only the first call does anything.
+func (t *typist) endTyping() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.closed = true
+		close(t.typed)
+	}
+}

@@ -1,0 +1,79 @@
+//go:build !minimal
+
+package button
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/holoplot/go-evdev"
+)
+
+// A device of the kernel's own, plugged in, used and unplugged through uinput.
+func TestEvdevOfTheKernel(t *testing.T) {
+	if _, err := os.Stat("/dev/uinput"); err != nil {
+		t.Skip("this kernel has no uinput: ", err)
+	}
+	const name = "xtls-agent test"
+	b, err := Open("evdev:?name="+name+"&key=KEY_POWER&digits=on", Env{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	keys := b.(Keys)
+	for range 2 { // the second time it was plugged in again
+		codes := []evdev.EvCode{evdev.KEY_POWER, evdev.KEY_OK}
+		for code := evdev.EvCode(evdev.KEY_1); code <= evdev.KEY_0; code++ {
+			codes = append(codes, code)
+		}
+		dev, err := evdev.CreateDevice(name, evdev.InputID{BusType: evdev.BUS_VIRTUAL}, map[evdev.EvType][]evdev.EvCode{evdev.EV_KEY: codes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * searchEvery)
+		hit := func(code evdev.EvCode) {
+			for value := int32(1); value >= 0; value-- {
+				for _, e := range []evdev.InputEvent{{Type: evdev.EV_KEY, Code: code, Value: value}, {Type: evdev.EV_SYN}} {
+					if err := dev.WriteOne(&e); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}
+		hit(evdev.KEY_POWER)
+		select {
+		case e := <-b.Events():
+			if e != Press {
+				t.Errorf("%v", e)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("no press")
+		}
+		keys.Typing(true)
+		hit(evdev.KEY_7)
+		hit(evdev.KEY_OK)
+		for _, want := range []Key{'7', OK} {
+			select {
+			case k := <-keys.Typed():
+				if k != want {
+					t.Errorf("typed %v, want %v", k, want)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatal("nothing was typed")
+			}
+		}
+		keys.Typing(false)
+		if err := evdev.DestroyDevice(dev); err != nil {
+			t.Error(err)
+		}
+		dev.Close()
+		time.Sleep(2 * searchEvery)
+	}
+	start := time.Now()
+	if err := b.Close(); err != nil || time.Since(start) > time.Second {
+		t.Errorf("Close = %v after %v", err, time.Since(start))
+	}
+}
