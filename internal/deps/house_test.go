@@ -9,7 +9,7 @@ type floor struct {
 // forTests is what exists for tests, and so may be imported by tests and by itself alone. What a test may import otherwise
 // is everything that stands below its package: it may look at what it got from a lower floor, but not from a higher one.
 var forTests = []string{
-	"internal/testpeer", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest",
+	"internal/testpeer", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest", "hw/output/outputtest",
 	"internal/cli/clitest", "internal/prove", "internal/fuzztest", "internal/state/statetest", "internal/evil",
 }
 
@@ -73,8 +73,10 @@ var house = []floor{
 
 	{"hw/display/displaytest", []string{"hw/display"}},
 	{"hw/button/buttontest", []string{"hw/button"}},
+	{"hw/output/outputtest", []string{"hw/output"}},
 	{"hw/display", []string{"hw/internal/spec"}},
 	{"hw/button", []string{"hw/internal/..."}},
+	{"hw/output", []string{"hw/internal/..."}},
 	{"hw/internal/gpioline", nil}, // a line of the kernel's GPIO, as a pin of periph
 	{"hw/internal/spec", nil},
 
