@@ -42,6 +42,9 @@ func (e Env) withDefaults() Env {
 	if e.Log == nil {
 		e.Log = slog.New(slog.DiscardHandler)
 	}
+	if e.Button.Log == nil {
+		e.Button.Log = e.Log
+	}
 	if e.Now == nil {
 		e.Now = time.Now
 	}
