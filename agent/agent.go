@@ -14,6 +14,7 @@ import (
 	"xtls-agent/control"
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
+	"xtls-agent/hw/output"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
@@ -26,6 +27,7 @@ type Env struct {
 	Rand    io.Reader
 	Display display.Env
 	Button  button.Env
+	Output  output.Env
 	// Ready is called once the device can be reached or is trying to be; may be nil.
 	Ready func()
 	// Dial, if set, makes the link to the device's server in the place of the one that the configuration selects.
@@ -44,6 +46,9 @@ func (e Env) withDefaults() Env {
 	}
 	if e.Button.Log == nil {
 		e.Button.Log = e.Log
+	}
+	if e.Output.Log == nil {
+		e.Output.Log = e.Log
 	}
 	if e.Now == nil {
 		e.Now = time.Now

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,12 @@ type Command struct {
 	Dir     string            `toml:"dir"`
 	Env     map[string]string `toml:"env"`
 	Fields  []CommandField    `toml:"field"`
+
+	// In the place of all these from exec on:
+	Output Checked[OutputSpec] `toml:"output"`
+	Offer  []string            `toml:"offer"` // of on, off, pulse, blink; nil: all of them
+	Pulse  Duration            `toml:"pulse"` // how long
+	Blink  Duration            `toml:"blink"` // how long
 }
 
 // CommandField is a [[command.field]].
@@ -34,8 +41,19 @@ type CommandField struct {
 	AllowDash bool     `toml:"allow_dash"` // values may begin with '-'
 }
 
-// check refuses what the runner would refuse later.
+// check refuses what would be refused later.
 func (c Command) check() error {
+	program := c.Exec != nil || c.Timeout != 0 || c.User != "" || c.Dir != "" || c.Env != nil || c.Fields != nil
+	switches := c.Offer != nil || c.Pulse != 0 || c.Blink != 0
+	switch {
+	case c.Output.Word != "" && program:
+		return errors.New("output goes without exec, timeout, user, dir, env and fields")
+	case c.Output.Word != "":
+		_, err := c.switching(nil)
+		return err
+	case switches:
+		return errors.New("offer, pulse and blink go with output")
+	}
 	for _, f := range c.Fields {
 		if (f.Min == nil) != (f.Max == nil) {
 			return fmt.Errorf("field %q: a range needs both min and max", f.Name)
@@ -76,11 +94,22 @@ func (f CommandField) field() form.Field {
 	return out
 }
 
+// switching builds the command that drives an output.
+func (c Command) switching(s control.Switch) (control.Command, error) {
+	return control.SwitchCommand(control.SwitchDefinition{
+		Name: c.Name, Title: c.Title, Offer: c.Offer, Pulse: c.Pulse.std(), Blink: c.Blink.std(),
+	}, s)
+}
+
 // commands builds what the configuration describes.
-func (c *Config) commands(runner *exec.Runner) ([]control.Command, error) {
+func (c *Config) commands(runner *exec.Runner, outputs outlets) ([]control.Command, error) {
 	var out []control.Command
 	for _, cmd := range c.Commands {
-		built, err := runner.Command(cmd.definition())
+		build := func() (control.Command, error) { return runner.Command(cmd.definition()) }
+		if spec := cmd.Output.String(); spec != "" {
+			build = func() (control.Command, error) { return cmd.switching(outlet{outputs[spec]}) }
+		}
+		built, err := build()
 		if err != nil {
 			return nil, fmt.Errorf("command %q: %w", cmd.Name, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
+	"xtls-agent/hw/output"
 )
 
 // The types of this file check a value when it is read: an error of UnmarshalText gets the
@@ -124,6 +125,11 @@ func oneOf[T ~string](value T, known ...T) error {
 type DisplaySpec string
 
 func (s DisplaySpec) check() error { return display.Check(string(s)) }
+
+// OutputSpec names an output; see package hw/output.
+type OutputSpec string
+
+func (s OutputSpec) check() error { return output.Check(string(s)) }
 
 // ButtonSpec names a button; see package hw/button.
 type ButtonSpec string

@@ -50,7 +50,7 @@ func FuzzParseConfig(f *testing.F) {
 	for _, s := range []string{
 		"name = \"a\\u0007b\"", "display = [\"ssd1306:/dev/i2c-1?addr=0x3c\", \"crt:\"]", "[pairing]\nmode = \"fixed\"\npin_file = \"/p\"\nwindow = \"16m\"",
 		"[xmpp]\njid = \"home.example\"", "[lan]\nport = 3", "password = \"hunter22\"", "name = 'x", "[[command]]\nname = \"a\"\nexec = [\"sh\", \"-c\", \"{a}\"]",
-		"[lan]\nenabled = false", "name = 1979-05-27T07:32:00Z", "[pairing]\nwindow = \"1h\"\nallow = [\"*@*\"]",
+		"[[command]]\nname = \"a\"\noutput = \"gpio:GPIO27?initial=on\"\noffer = [\"pulse\"]\npulse = \"1s\"", "[lan]\nenabled = false", "name = 1979-05-27T07:32:00Z", "[pairing]\nwindow = \"1h\"\nallow = [\"*@*\"]",
 	} {
 		f.Add([]byte(s))
 	}
@@ -79,7 +79,7 @@ func FuzzParseConfig(f *testing.F) {
 		if _, err := pairing.ParsePatterns(c.Pairing.Allow); err != nil {
 			t.Fatal(err)
 		}
-		if commands, err := c.commands(exec.NewRunner(nil)); err != nil || len(commands) != len(c.Commands) {
+		if commands, err := c.commands(exec.NewRunner(nil), nil); err != nil || len(commands) != len(c.Commands) {
 			t.Fatalf("%d commands, %v", len(commands), err)
 		}
 		if c.XMPP != nil && (c.XMPP.JID.Localpart() == "" || !c.XMPP.JID.Equal(c.XMPP.JID.Bare())) {

@@ -117,7 +117,7 @@ func (c PairingConfig) fixedPIN() (pairing.PIN, error) {
 
 // newCommands builds both registries: what the local socket may do besides is in commands.go.
 func (l *life) newCommands() error {
-	configured, err := l.cfg.commands(exec.NewRunner(l.log))
+	configured, err := l.cfg.commands(exec.NewRunner(l.log), l.panel.outlets)
 	if err != nil {
 		return err
 	}

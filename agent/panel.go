@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,11 +12,12 @@ import (
 	"xtls-agent/pairing"
 )
 
-// panel is what a person at the device sees and presses. It outlives wipes.
+// panel is the device's hardware: what a person sees and presses, and what is switched. It outlives wipes.
 type panel struct {
 	name    string
 	screens *display.Multi
 	buttons button.Button
+	outlets outlets
 }
 
 // openPanel opens what the configuration names, and clears what an earlier process may have
@@ -37,6 +39,9 @@ func openPanel(cfg *Config, env Env) (*panel, error) {
 		_ = p.screens.Close()
 		return nil, err
 	}
+	if p.outlets, err = openOutlets(cfg.Commands, env.Output); err != nil {
+		return nil, errors.Join(err, p.buttons.Close(), p.screens.Close())
+	}
 	if err := p.show(display.Screen{Lines: []string{"Starting …"}}); err != nil {
 		env.Log.Warn("no display works", "err", err)
 	}
@@ -56,8 +61,9 @@ func (p *panel) show(s display.Screen) error {
 	return p.screens.Show(s)
 }
 
-// close clears the displays: no PIN outlives its window.
+// close clears the displays: no PIN outlives its window. Outputs go to their safe value.
 func (p *panel) close() {
+	_ = p.outlets.close()
 	_ = p.buttons.Close()
 	_ = p.screens.Close()
 }

@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"errors"
+
+	"xtls-agent/control"
+	"xtls-agent/hw/output"
+)
+
+// outlets are the outputs that commands switch, by their specs: two commands may switch the same one. They outlive wipes.
+type outlets map[string]output.Output
+
+func openOutlets(commands []Command, env output.Env) (outlets, error) {
+	all := make(outlets)
+	for _, c := range commands {
+		spec := c.Output.String()
+		if spec == "" || all[spec] != nil {
+			continue
+		}
+		o, err := output.Open(spec, env)
+		if err != nil {
+			return nil, errors.Join(err, all.close())
+		}
+		all[spec] = o
+	}
+	return all, nil
+}
+
+// close gives every output its initial value.
+func (all outlets) close() error {
+	var errs []error
+	for _, o := range all {
+		errs = append(errs, o.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// outlet is an output in the words of package control, which knows no hardware.
+type outlet struct{ output.Output }
+
+// State implements control.Switch.
+func (o outlet) State() (on bool, motion string, err error) {
+	s, err := o.Output.State()
+	switch s.Motion {
+	case output.Pulsing:
+		motion = "pulsing"
+	case output.Blinking:
+		motion = "blinking"
+	}
+	return s.On, motion, err
+}
+
+var _ control.Switch = outlet{}
