@@ -117,11 +117,13 @@ func (b *inputKey) run() {
 	}
 }
 
-// wait is how long no key that is held needs to be looked at.
+// wait is how long no key needs to be looked at. A key that is up speaks for itself.
 func (b *inputKey) wait(now time.Time) time.Duration {
-	d := glance
+	d := time.Hour
 	for _, in := range b.open {
-		d = min(d, in.hold.wait(now))
+		if !in.hold.due.IsZero() {
+			d = min(d, in.hold.wait(now))
+		}
 	}
 	return d
 }

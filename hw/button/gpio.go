@@ -107,6 +107,7 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 			return
 		}
 		switch changed := c.see(level == b.active, edge, now); {
+		case c.moving: // it may be let go already
 		case !changed:
 			b.say(h.look(now))
 		case c.down:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,6 +294,40 @@ func TestGPIOTrustsNoPinToWait(t *testing.T) {
 		}
 		if a.waits > 3*250 {
 			t.Errorf("it was asked to wait %d times in 3 s", a.waits)
+		}
+	})
+}
+
+// late is a pin on a machine that is too busy to look at it.
+type late struct {
+	*wire
+	busy atomic.Int64 // how long it does not look
+}
+
+func (l *late) WaitForEdge(timeout time.Duration) bool {
+	time.Sleep(max(timeout, time.Duration(l.busy.Load())))
+	return false
+}
+
+// A press that a busy machine sees 20 s later wipes nothing.
+func TestGPIOSeenLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &late{wire: newWire()}
+		b := open(t, "gpio:GPIO17", button.Env{Pin: func(string) (gpio.PinIO, error) { return l, nil }})
+		time.Sleep(time.Second)
+		_ = l.Out(gpio.Low)
+		time.Sleep(2 * time.Second)
+		l.busy.Store(int64(20 * time.Second))
+		time.Sleep(time.Second)
+		_ = l.Out(gpio.High)
+		time.Sleep(30 * time.Second)
+		l.busy.Store(0)
+		time.Sleep(30 * time.Second)
+		if got := waiting(b); !slices.Equal(got, []button.Event{button.Press}) {
+			t.Errorf("%v", got)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
