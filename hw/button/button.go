@@ -177,6 +177,13 @@ func (s *source) put(e Event) bool {
 	}
 }
 
+// say puts an event, if it is one.
+func (s *source) say(e Event) {
+	if e != 0 {
+		s.put(e)
+	}
+}
+
 // end closes the channel, once; the first caller gets true.
 func (s *source) end() bool {
 	s.mu.Lock()

@@ -160,13 +160,6 @@ func (b *inputKey) struck(s strokeOf) {
 	}
 }
 
-// say puts an event, if it is one.
-func (b *inputKey) say(e Event) {
-	if e != 0 {
-		b.put(e)
-	}
-}
-
 // search opens the devices that are meant and not open yet.
 func (b *inputKey) search() {
 	nodes, err := b.inputs.List()

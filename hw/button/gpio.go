@@ -93,6 +93,7 @@ func (b *contactOnLine) leave(pin gpio.PinIO) {
 func (b *contactOnLine) watch(pin gpio.PinIO) {
 	var c contact
 	var h hold
+	b.sleep(settle) // a resistor takes a moment to pull a long wire
 	if c.now = pin.Read() == b.active; c.now {
 		c.down, h.posture = true, spent
 		b.log.Warn("button is down already: it means nothing until it was let go. Is active=low or active=high right?", "button", b.spec)
@@ -118,13 +119,6 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 		if !edge && now.Sub(start) < wait/2 {
 			b.sleep(settle / 4) // a pin that does not wait must not keep the processor busy
 		}
-	}
-}
-
-// say puts an event, if it is one.
-func (b *contactOnLine) say(e Event) {
-	if e != 0 {
-		b.put(e)
 	}
 }
 
