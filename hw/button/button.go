@@ -111,11 +111,16 @@ func drivers() spec.Table[Env, Button] {
 //	               a key of every input device with that path and name, either of
 //	               which may be missing; the name may hold *. With digits=on a PIN
 //	               can be typed there (see Keys)
-//	key:           the terminal: Enter is a press
-//	socket:PATH    a Unix socket that takes lines, for scripts
+//	key:?digits=off
+//	               the terminal: Enter is a press
+//	socket:PATH?digits=off
+//	               a Unix socket that takes lines, for scripts
 //
-// The last two take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). An
-// unknown driver, an unknown parameter or a bad value is an error; there is no fallback.
+// The last two take lines: "press", "hold" or "hold 3" (unlock), "hold 10" (wipe). With
+// digits=on they take digits too. The Enter of the terminal is their OK; to the socket,
+// OK is "ok", and "backspace" takes one back.
+//
+// An unknown driver, an unknown parameter or a bad value is an error; there is no fallback.
 // GPIO lines and input devices are looked for in the background: one that cannot be
 // had is no error, but reported to the log and tried again.
 func Open(text string, env Env) (Button, error) { return drivers().Open(text, env) }

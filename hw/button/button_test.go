@@ -335,9 +335,9 @@ func TestOpenRefuses(t *testing.T) {
 		"gpio:GPIO17?pull=5V":    "pull=5V is not one of up, down, none",
 		"gpio:GPIO17?edge=both":  `unknown parameter "edge": it takes active, pull`,
 		"key:/dev/tty1":          "takes no path",
-		"key:?x=1":               "it takes none",
+		"key:?x=1":               `unknown parameter "x": it takes digits`,
 		"socket:":                "no path given",
-		"socket:/run/b?mode=666": `unknown parameter "mode": it takes none`,
+		"socket:/run/b?mode=666": `unknown parameter "mode": it takes digits`,
 		"key":                    "no colon",
 	} {
 		_, err := button.Open(spec, button.Env{})

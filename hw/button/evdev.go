@@ -63,7 +63,7 @@ type strokeOf struct {
 }
 
 func parseEvdev(s *spec.Spec) func(Env) (Button, error) {
-	w := wanted{path: s.Path, name: s.Text("name"), keyName: s.Text("key"), digits: s.Choice("digits", "off", "on") == "on"}
+	w := wanted{path: s.Path, name: s.Text("name"), keyName: s.Text("key"), digits: parseDigits(s)() != nil}
 	var ok bool
 	switch {
 	case w.path == "" && w.name == "":

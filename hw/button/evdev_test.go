@@ -199,27 +199,6 @@ func wantLog(t *testing.T, log *bytes.Buffer, want ...string) {
 	}
 }
 
-func wantEvents(t *testing.T, b button.Button, want ...button.Event) {
-	t.Helper()
-	if got := waiting(b); !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
-// typed is the keys that wait.
-func typed(b button.Keys) string {
-	synctest.Wait()
-	var all []byte
-	for {
-		select {
-		case k := <-b.Typed():
-			all = append(all, byte(k))
-		default:
-			return string(all)
-		}
-	}
-}
-
 func TestEvdev(t *testing.T) {
 	inRoom(t, "evdev:?name=IR*&key=KEY_POWER", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
 		wantLog(t, log, `no input device is there with the name \"IR*\" and the key KEY_POWER: waiting for it`)

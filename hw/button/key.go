@@ -16,15 +16,17 @@ import (
 // key is the Enter key of a terminal.
 type key struct {
 	*source
-	in   io.ReadCloser
-	log  *slog.Logger
-	wg   sync.WaitGroup
-	once sync.Once
-	err  error // of Close
+	digits *typist // nil if no PIN can be typed
+	in     io.ReadCloser
+	log    *slog.Logger
+	wg     sync.WaitGroup
+	once   sync.Once
+	err    error // of Close
 }
 
 func parseKey(s *spec.Spec) func(Env) (Button, error) {
 	s.NoPath()
+	digits := parseDigits(s)
 	return func(env Env) (Button, error) {
 		open := env.Keys
 		if open == nil {
@@ -34,9 +36,9 @@ func parseKey(s *spec.Spec) func(Env) (Button, error) {
 		if err != nil {
 			return nil, err
 		}
-		k := &key{source: newSource(), in: in, log: env.log()}
+		k := &key{source: newSource(), digits: digits(), in: in, log: env.log()}
 		k.wg.Go(k.read)
-		return k, nil
+		return withDigits(k, k.digits), nil
 	}
 }
 
@@ -67,11 +69,20 @@ func (k *key) read() {
 			}
 			return
 		}
-		if len(text) == 0 {
-			k.put(Press)
-		} else if e, err := line(string(text)); err == nil {
-			k.put(e)
-		}
+		k.entered(string(text))
+	}
+}
+
+// entered takes a line. While a PIN is typed Enter is its OK, and ends the digits before it.
+func (k *key) entered(text string) {
+	keys, digits := typedDigits(text)
+	if (digits || text == "") && k.digits.take(append(keys, OK)...) {
+		return
+	}
+	if text == "" {
+		k.put(Press)
+	} else if e, err := line(text); err == nil {
+		k.put(e)
 	}
 }
 

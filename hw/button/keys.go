@@ -2,7 +2,10 @@ package button
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+
+	"xtls-agent/hw/internal/spec"
 )
 
 // Key is what is pressed while a PIN is typed at the device: an ASCII digit, Backspace or OK.
@@ -41,7 +44,47 @@ type Keys interface {
 	Typed() <-chan Key
 }
 
-// typist is what Keys adds to a source.
+// withDigits makes a Keys of a button that puts what is typed into t, which may be nil: then it stays what it is.
+func withDigits(b Button, t *typist) Button {
+	if t == nil {
+		return b
+	}
+	return lined{b, t}
+}
+
+// lined is a button that takes lines, and digits among them.
+type lined struct {
+	Button
+	*typist
+}
+
+// Close implements Button.
+func (l lined) Close() error {
+	err := l.Button.Close()
+	l.endTyping()
+	return err
+}
+
+// parseDigits reads whether a PIN can be typed, and returns what takes it; nil if it cannot.
+func parseDigits(s *spec.Spec) func() *typist {
+	if s.Choice("digits", "off", "on") == "off" {
+		return func() *typist { return nil }
+	}
+	return newTypist
+}
+
+// typedDigits is what a line of digits is, with spaces between them; ok is false for other lines, and for an empty one.
+func typedDigits(text string) (keys []Key, ok bool) {
+	for _, r := range strings.Join(strings.Fields(text), "") {
+		if _, ok := Key(r).Digit(); !ok {
+			return nil, false
+		}
+		keys = append(keys, Key(r))
+	}
+	return keys, keys != nil
+}
+
+// typist is what Keys adds to a source. A nil one takes nothing.
 type typist struct {
 	typed chan Key
 
@@ -62,16 +105,21 @@ func (t *typist) Typing(on bool) {
 	t.on = on
 }
 
-// take takes a key if a PIN is being typed.
-func (t *typist) take(k Key) bool {
+// take takes keys if a PIN is being typed.
+func (t *typist) take(keys ...Key) bool {
+	if t == nil {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.on || t.closed {
 		return false
 	}
-	select {
-	case t.typed <- k:
-	default:
+	for _, k := range keys {
+		select {
+		case t.typed <- k:
+		default:
+		}
 	}
 	return true
 }

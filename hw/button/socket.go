@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,12 +32,13 @@ const (
 // is answered: "ok", or "error: " and the reason.
 type socket struct {
 	*source
-	path string
-	ln   *net.UnixListener
-	log  *slog.Logger
-	wg   sync.WaitGroup
-	once sync.Once
-	err  error // of Close
+	digits *typist // nil if no PIN can be typed
+	path   string
+	ln     *net.UnixListener
+	log    *slog.Logger
+	wg     sync.WaitGroup
+	once   sync.Once
+	err    error // of Close
 
 	mu     sync.Mutex // guards what follows
 	conns  map[net.Conn]struct{}
@@ -44,15 +46,15 @@ type socket struct {
 }
 
 func parseSocket(s *spec.Spec) func(Env) (Button, error) {
-	path := s.NeedPath("socket:/run/xtls-agent/button")
+	path, digits := s.NeedPath("socket:/run/xtls-agent/button"), parseDigits(s)
 	return func(env Env) (Button, error) {
 		ln, err := listen(path)
 		if err != nil {
 			return nil, err
 		}
-		b := &socket{source: newSource(), path: path, ln: ln, log: env.log(), conns: map[net.Conn]struct{}{}}
+		b := &socket{source: newSource(), digits: digits(), path: path, ln: ln, log: env.log(), conns: map[net.Conn]struct{}{}}
 		b.wg.Go(b.accept)
-		return b, nil
+		return withDigits(b, b.digits), nil
 	}
 }
 
@@ -158,19 +160,36 @@ func (b *socket) serve(c net.Conn) {
 		if err != nil {
 			return // the end; what came without a newline does not count
 		}
-		e, err := line(string(text))
-		if err != nil {
+		if err := b.do(string(text)); err != nil {
 			fmt.Fprintf(c, "error: %v\n", err)
-			return
-		}
-		if !b.put(e) {
-			fmt.Fprint(c, "error: too many events at once\n")
 			return
 		}
 		if _, err := fmt.Fprint(c, "ok\n"); err != nil {
 			return
 		}
 	}
+}
+
+// do does what a line says.
+func (b *socket) do(text string) error {
+	keys, ok := typedDigits(text)
+	switch strings.TrimSpace(text) {
+	case "ok":
+		keys, ok = []Key{OK}, true
+	case "backspace":
+		keys, ok = []Key{Backspace}, true
+	}
+	if ok && b.digits != nil {
+		if !b.digits.take(keys...) {
+			return errors.New("nobody asks for a PIN")
+		}
+		return nil
+	}
+	e, err := line(text)
+	if err == nil && !b.put(e) {
+		err = errors.New("too many events at once")
+	}
+	return err
 }
 
 // Close ends all connections and removes the socket.
