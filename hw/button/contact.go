@@ -29,10 +29,5 @@ func (c *contact) see(down, moved bool, now time.Time) bool {
 	return changed
 }
 
-// wait is how long nobody needs to look, unless the contact moves.
-func (c *contact) wait(now time.Time) time.Duration {
-	if !c.moving {
-		return glance
-	}
-	return max(0, settle-now.Sub(c.moved))
-}
+// wait is how long a contact that moves needs to come to rest.
+func (c *contact) wait(now time.Time) time.Duration { return max(0, settle-now.Sub(c.moved)) }

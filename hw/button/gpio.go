@@ -100,7 +100,10 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 	}
 	for !b.closing() {
 		start := time.Now()
-		wait := min(c.wait(start), h.wait(start))
+		wait := h.wait(start)
+		if c.moving {
+			wait = c.wait(start) // the hold is not looked at before
+		}
 		edge := pin.WaitForEdge(wait)
 		level, now := pin.Read(), time.Now()
 		if gpioline.Lost(pin) != nil {
