@@ -47,14 +47,16 @@ type inputKey struct {
 	foreign map[Node]bool     // those that are not meant
 	strokes chan strokeOf
 	gone    chan *input
+	begun   chan struct{} // holds one: a PIN is typed from now on, or no longer
 }
 
 // input is a device that is open.
 type input struct {
 	Input
-	path string
-	hold hold
-	err  error // why it is gone
+	path    string
+	hold    hold
+	grabbed bool
+	err     error // why it is gone
 }
 
 type strokeOf struct {
@@ -79,7 +81,7 @@ func parseEvdev(s *spec.Spec) func(Env) (Button, error) {
 		b := &inputKey{
 			source: newSource(), typist: newTypist(), trouble: trouble{log: env.log(), spec: "evdev:" + w.path + w.name}, wanted: w,
 			inputs: env.Inputs, quit: make(chan struct{}), open: map[string]*input{}, foreign: map[Node]bool{},
-			strokes: make(chan strokeOf), gone: make(chan *input),
+			strokes: make(chan strokeOf), gone: make(chan *input), begun: make(chan struct{}, 1),
 		}
 		if b.inputs == nil {
 			b.inputs = kernelInputs{}
@@ -105,6 +107,10 @@ func (b *inputKey) run() {
 			b.struck(s)
 		case d := <-b.gone:
 			b.lose(d)
+		case <-b.begun:
+			for _, in := range b.open {
+				b.grab(in)
+			}
 		case <-look.C:
 			b.look(time.Now())
 		}
@@ -113,6 +119,26 @@ func (b *inputKey) run() {
 		case <-b.quit:
 			return
 		default:
+		}
+	}
+}
+
+// Typing implements Keys.
+func (b *inputKey) Typing(on bool) {
+	b.typist.Typing(on)
+	select {
+	case b.begun <- struct{}{}:
+	default: // run has not heard of an earlier call, and will do by this one
+	}
+}
+
+// grab keeps a device's digits from other programs while a PIN is typed. A program that has it for itself keeps it.
+func (b *inputKey) grab(in *input) {
+	if on := b.digits && b.typing(); on != in.grabbed {
+		err := in.Grab(on)
+		in.grabbed = on && err == nil
+		if err != nil {
+			b.log.Warn("what is typed goes to other programs too", "button", b.spec, "name", in.Name(), "err", err)
 		}
 	}
 }
@@ -233,6 +259,7 @@ func (b *inputKey) openIf(n Node) (meant bool, err error) {
 		b.log.Warn("button is down already: it means nothing until it was let go", "button", b.spec, "path", n.Path)
 	}
 	b.open[n.Path] = in
+	b.grab(in)
 	b.log.Info("input device found", "button", b.spec, "name", dev.Name(), "path", n.Path)
 	b.wg.Go(func() { b.read(in) })
 	return true, nil

@@ -3,6 +3,8 @@
 package button
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/holoplot/go-evdev"
 	"golang.org/x/sys/unix"
@@ -47,19 +50,21 @@ func (kernelInputs) Open(path string) (Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &kernelInput{dev: dev, keys: dev.CapableEvents(evdev.EV_KEY)}
-	if in.name, err = dev.Name(); err == nil {
-		err = dev.NonBlock() // the last: it makes Close end a Read, and go-evdev's other methods undo it
+	defer dev.Close()
+	in := &kernelInput{keys: dev.CapableEvents(evdev.EV_KEY)}
+	if in.name, err = dev.Name(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(err, dev.Close())
+	if in.f, err = os.Open(path); err != nil {
+		return nil, err
 	}
 	return in, nil
 }
 
-// kernelInput is a device of the kernel's.
+// kernelInput is a device of the kernel's. It is read from a file of our own: most of go-evdev's methods make theirs block, and Close
+// would not end a Read.
 type kernelInput struct {
-	dev  *evdev.InputDevice
+	f    *os.File
 	name string
 	keys []evdev.EvCode
 }
@@ -68,9 +73,25 @@ func (k *kernelInput) Name() string { return k.name }
 
 func (k *kernelInput) Has(code uint16) bool { return slices.Contains(k.keys, evdev.EvCode(code)) }
 
-// Down asks by an opening of its own: to ask the one that is read would make it block.
+// eviocgrab is EVIOCGRAB of include/uapi/linux/input.h.
+const eviocgrab = 0x40044590
+
+func (k *kernelInput) Grab(on bool) error {
+	c, err := k.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	n := 0
+	if on {
+		n = 1
+	}
+	var failed error
+	err = c.Control(func(fd uintptr) { failed = unix.IoctlSetInt(int(fd), eviocgrab, n) })
+	return errors.Join(err, failed)
+}
+
 func (k *kernelInput) Down(code uint16) bool {
-	dev, err := evdev.OpenWithFlags(k.dev.Path(), os.O_RDONLY)
+	dev, err := evdev.OpenWithFlags(k.f.Name(), os.O_RDONLY)
 	if err != nil {
 		return false
 	}
@@ -83,11 +104,17 @@ func (k *kernelInput) Down(code uint16) bool {
 var errDropped = errors.New("the kernel has dropped events")
 
 func (k *kernelInput) Read() ([]Stroke, error) {
-	events, err := k.dev.ReadSlice(64)
+	const size = unsafe.Sizeof(evdev.InputEvent{})
+	var buf [64 * size]byte
+	n, err := k.f.Read(buf[:])
 	if errors.Is(err, unix.ENODEV) {
 		return nil, errors.New("it was unplugged")
 	}
 	if err != nil {
+		return nil, err
+	}
+	events := make([]evdev.InputEvent, n/int(size))
+	if err := binary.Read(bytes.NewReader(buf[:n]), binary.NativeEndian, events); err != nil {
 		return nil, err
 	}
 	return strokes(events)
@@ -108,4 +135,4 @@ func strokes(events []evdev.InputEvent) ([]Stroke, error) {
 	return out, nil
 }
 
-func (k *kernelInput) Close() error { return k.dev.Close() }
+func (k *kernelInput) Close() error { return k.f.Close() }

@@ -207,6 +207,39 @@ func TestTypingEndsWhileHeld(t *testing.T) {
 	})
 }
 
+// What is typed for us goes to nobody else, and what is not typed for us is not ours.
+func TestTypedKeysAreKeptFromOthers(t *testing.T) {
+	inRoom(t, "evdev:?name=remote*&digits=on", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		if g.isGrabbed() {
+			t.Error("grabbed while nobody types")
+		}
+		b.Typing(true)
+		if !g.isGrabbed() {
+			t.Error("not grabbed while a PIN is typed")
+		}
+		b.Typing(true)
+		later := r.plug("/dev/input/event1", remote("remote 2"))
+		settleIn()
+		if !later.isGrabbed() {
+			t.Error("a device that is plugged in meanwhile is not grabbed")
+		}
+		b.Typing(false)
+		if g.isGrabbed() || later.isGrabbed() {
+			t.Error("grabbed after that")
+		}
+		wantLog(t, log, "waiting for it")
+	})
+	inRoom(t, "evdev:?name=remote&key=KEY_OK", func(t *testing.T, r *room, b button.Keys, _ *bytes.Buffer) {
+		g := r.plug("/dev/input/event0", remote("remote"))
+		settleIn()
+		if b.Typing(true); g.isGrabbed() {
+			t.Error("a device without digits=on is grabbed")
+		}
+	})
+}
+
 // A remote control whose plug is pulled in the middle of a PIN loses no digit, repeats none, and goes on when it is back.
 func TestUnpluggedMidDigit(t *testing.T) {
 	inRoom(t, "evdev:?name=remote&digits=on", func(t *testing.T, r *room, b button.Keys, log *bytes.Buffer) {

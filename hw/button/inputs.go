@@ -30,6 +30,9 @@ type Input interface {
 	// Down reports whether a key is down now.
 	Down(code uint16) bool
 
+	// Grab keeps the keys from other programs, or no longer does. It may be called while another goroutine reads.
+	Grab(on bool) error
+
 	// Read waits for keys. After an error the device is of no use any more.
 	Read() ([]Stroke, error)
 

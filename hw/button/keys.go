@@ -36,7 +36,8 @@ type Keys interface {
 	Button
 
 	// Typing says whether a PIN is being typed. While it is, the keys that may be part of it go to Typed, and are no button:
-	// the OK that ends a PIN must not begin the next window. At first it is off.
+	// the OK that ends a PIN must not begin the next window. Nor do they go to other programs, as far as that can be had: at
+	// a console they would be a name that nobody can log in by, in a log. At first it is off.
 	Typing(on bool)
 
 	// Typed is always the same channel. It is closed by Close and never before. Keys that nobody takes are dropped beyond
@@ -103,6 +104,13 @@ func (t *typist) Typing(on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.on = on
+}
+
+// typing reports whether a PIN is being typed.
+func (t *typist) typing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.on
 }
 
 // take takes keys if a PIN is being typed.

@@ -32,9 +32,10 @@ type gadget struct {
 	strokes chan button.Stroke
 	gone    chan struct{} // closed when it is unplugged
 
-	mu   sync.Mutex // guards what follows
-	down map[uint16]bool
-	open int // how often it is
+	mu      sync.Mutex // guards what follows
+	down    map[uint16]bool
+	open    int // how often it is
+	grabbed bool
 }
 
 // remote is a remote control with digits.
@@ -94,6 +95,13 @@ func (g *gadget) opens() int {
 	return g.open
 }
 
+func (g *gadget) isGrabbed() bool {
+	synctest.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.grabbed
+}
+
 // hit makes a key go down and up again after d.
 func (g *gadget) hit(code uint16, d time.Duration) {
 	g.move(code, true)
@@ -127,6 +135,16 @@ func (o *opened) Down(code uint16) bool {
 	return o.down[code]
 }
 
+func (o *opened) Grab(on bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.grabbed == on {
+		return errors.New("grabbed twice, or not at all")
+	}
+	o.grabbed = on
+	return nil
+}
+
 func (o *opened) Read() ([]button.Stroke, error) {
 	select {
 	case s := <-o.strokes:
@@ -142,6 +160,7 @@ func (o *opened) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open--
+	o.grabbed = false
 	close(o.closed)
 	return nil
 }

@@ -5,6 +5,7 @@ package button
 import (
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func TestEvdevOfTheKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * searchEvery)
+		others := eavesdrop(t, name)
 		hit := func(code evdev.EvCode) {
 			for value := int32(1); value >= 0; value-- {
 				for _, e := range []evdev.InputEvent{{Type: evdev.EV_KEY, Code: code, Value: value}, {Type: evdev.EV_SYN}} {
@@ -52,7 +54,11 @@ func TestEvdevOfTheKernel(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("no press")
 		}
+		if n := others(); n != 2 {
+			t.Errorf("another program has heard %d times of a press, want 2", n)
+		}
 		keys.Typing(true)
+		time.Sleep(100 * time.Millisecond)
 		hit(evdev.KEY_7)
 		hit(evdev.KEY_OK)
 		for _, want := range []Key{'7', OK} {
@@ -65,7 +71,15 @@ func TestEvdevOfTheKernel(t *testing.T) {
 				t.Fatal("nothing was typed")
 			}
 		}
+		if n := others(); n != 2 {
+			t.Errorf("another program has heard %d times of the PIN", n-2)
+		}
 		keys.Typing(false)
+		time.Sleep(100 * time.Millisecond)
+		hit(evdev.KEY_7)
+		if n := others(); n != 4 {
+			t.Errorf("another program has heard %d times of a key that is not typed for us, want 2", n-2)
+		}
 		if err := evdev.DestroyDevice(dev); err != nil {
 			t.Error(err)
 		}
@@ -76,4 +90,26 @@ func TestEvdevOfTheKernel(t *testing.T) {
 	if err := b.Close(); err != nil || time.Since(start) > time.Second {
 		t.Errorf("Close = %v after %v", err, time.Since(start))
 	}
+}
+
+// eavesdrop is another program that reads a device until it is gone. It tells how often it has heard of a key.
+func eavesdrop(t *testing.T, name string) (heard func() int64) {
+	t.Helper()
+	dev, err := evdev.OpenByNameWithFlags(name, os.O_RDONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer dev.Close()
+		for e, err := dev.ReadOne(); err == nil; e, err = dev.ReadOne() {
+			if e.Type == evdev.EV_KEY {
+				n.Add(1)
+			}
+		}
+	}()
+	t.Cleanup(func() { <-done })
+	return n.Load
 }
