@@ -161,12 +161,6 @@ func like(v string, n int) string {
 	return strconv.Itoa(n)
 }
 
-// Text returns any text; empty where the key is not given.
-func (s *Spec) Text(key string) string {
-	v, _ := s.value(key)
-	return v
-}
-
 // Choice returns one of the given words; the first where the key is not given.
 func (s *Spec) Choice(key string, words ...string) string {
 	v, ok := s.value(key)
@@ -176,6 +170,27 @@ func (s *Spec) Choice(key string, words ...string) string {
 	if !slices.Contains(words, v) {
 		s.Fail(fmt.Errorf("%s=%s is not one of %s", key, v, strings.Join(words, ", ")))
 		return words[0]
+	}
+	return v
+}
+
+// maxText bounds a value that is text; what a system calls its parts is shorter.
+const maxText = 128
+
+// Text returns a value as it stands; "" where the key is not given.
+func (s *Spec) Text(key string) string {
+	v, ok := s.value(key)
+	if ok && (v == "" || len(v) > maxText) {
+		s.Fail(fmt.Errorf("%s is empty, or longer than %d bytes", key, maxText))
+	}
+	return v
+}
+
+// NeedText requires a key; example is a whole spec that has it.
+func (s *Spec) NeedText(key, example string) string {
+	v := s.Text(key)
+	if v == "" {
+		s.Fail(fmt.Errorf("no %s given: write it as in %q", key, example))
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,9 @@ func TestParseEscapes(t *testing.T) {
 	s, err := Parse("evdev:What%3F 100%25?key=a%26b")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.Text("none") != "" || s.Text("key") != "a&b" || s.NeedText("key", "") != "a&b" {
+		t.Error("the text of a value is another")
 	}
 	if s.Path != "What? 100%" || s.Choice("key", "x", "a&b") != "a&b" || s.Done() != nil {
 		t.Errorf("%+v", s)
@@ -79,6 +83,10 @@ func TestGettersRefuse(t *testing.T) {
 		{"x:?n=", "is not a number", func(s *Spec) { s.Int("n", 1, 1, 8) }},
 		{"x:?n=99999999999999999999", "is not a number", func(s *Spec) { s.Int("n", 1, 1, 8) }},
 		{"x:?c=d", "c=d is not one of a, b", func(s *Spec) { s.Choice("c", "a", "b") }},
+		{"x:?t=", "t is empty", func(s *Spec) { s.Text("t") }},
+		{"x:?t=" + strings.Repeat("a", 129), "longer than 128", func(s *Spec) { s.Text("t") }},
+		{"x:", "no t given: write it as in \"x:?t=a\"", func(s *Spec) { s.NeedText("t", "x:?t=a") }},
+		{"x:", "why", func(s *Spec) { s.Fail(errors.New("why")); s.Fail(errors.New("another")) }},
 		{"x:?z=1", "it takes none", func(*Spec) {}},
 		{"x:?z=1", "unknown parameter \"z\": it takes a, b", func(s *Spec) { s.Int("a", 0, 0, 0); s.Choice("b", "") }},
 	}
