@@ -74,11 +74,12 @@ var house = []floor{
 	{"hw/display/displaytest", []string{"hw/display"}},
 	{"hw/button/buttontest", []string{"hw/button"}},
 	{"hw/output/outputtest", []string{"hw/output"}},
-	{"hw/display", []string{"hw/internal/spec"}},
+	{"hw/display", []string{"hw/internal/..."}},
 	{"hw/button", []string{"hw/internal/..."}},
 	{"hw/output", []string{"hw/internal/..."}},
 	{"hw/internal/gpioline", nil}, // a line of the kernel's GPIO, as a pin of periph
 	{"hw/internal/spec", nil},
+	{"hw/internal/line", nil},
 
 	{"xmpp/internal/peerlink", []string{"xmpp", "internal/testpeer"}},
 	{"xmpp/linktest", []string{"xmpp"}},
