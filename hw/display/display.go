@@ -19,7 +19,9 @@ import (
 	"os"
 
 	"golang.org/x/term"
+	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/spi"
 
 	"xtls-agent/hw/internal/spec"
 )
@@ -81,6 +83,19 @@ type Env struct {
 
 	// OpenI2C opens the bus with a path like /dev/i2c-1; nil opens the kernel's.
 	OpenI2C func(path string) (i2c.BusCloser, error)
+
+	// OpenSPI opens the device with a path like /dev/spidev0.0; nil opens the
+	// kernel's.
+	OpenSPI func(path string) (spi.PortCloser, error)
+
+	// OpenPin takes the GPIO line of a name like GPIO25; nil takes the kernel's.
+	OpenPin func(name string) (PinCloser, error)
+}
+
+// PinCloser is a GPIO line that is held until it is closed.
+type PinCloser interface {
+	gpio.PinIO
+	io.Closer
 }
 
 func (e Env) stdout() io.Writer {
@@ -109,6 +124,7 @@ func drivers() spec.Table[Env, Display] {
 //	term:                              a framed box on the terminal
 //	png:FILE?w=640&h=360               a picture, rewritten at each change
 //	ssd1306:/dev/i2c-N?addr=0x3c&h=64&rotate=0
+//	ssd1306:/dev/spidevB.C?dc=GPIO25&reset=GPIO24&h=64&rotate=0
 //	                                   an OLED of 128×64 or, with h=32, 128×32
 //	none:                              no display
 //

@@ -73,22 +73,54 @@ func TestPNGConforms(t *testing.T) {
 	})
 }
 
-func TestSSD1306Conforms(t *testing.T) {
-	for _, h := range []int{64, 32} {
-		displaytest.Run(t, func(t *testing.T) displaytest.Rig {
-			spec := map[int]string{64: "ssd1306:/dev/i2c-1", 32: "ssd1306:/dev/i2c-1?h=32"}[h]
-			oled := &displaytest.OLED{Addr: 0x3C, H: h}
-			return displaytest.Rig{
-				Open: func(t *testing.T) display.Display { return open(t, spec, display.Env{OpenI2C: oled.Open}) },
-				See: func(t *testing.T) []byte {
-					img, err := oled.Picture()
-					if err != nil {
-						t.Fatal(err)
-					}
-					return img.Pix
-				},
-				Blank: func(seen []byte) bool { return len(bytes.Trim(seen, "\x00")) == 0 },
+// pictures is a rig for a display of pixels: pix is what it shows, with 0 where there
+// is nothing.
+func pictures(t *testing.T, spec string, board *displaytest.Board, pix func() ([]byte, error)) displaytest.Rig {
+	return displaytest.Rig{
+		Open: func(t *testing.T) display.Display { return open(t, spec, board.Env()) },
+		See: func(t *testing.T) []byte {
+			seen, err := pix()
+			if err != nil {
+				t.Fatal(err)
 			}
+			return seen
+		},
+		Blank: func(seen []byte) bool { return len(bytes.Trim(seen, "\x00")) == 0 },
+		Board: board,
+	}
+}
+
+// oled is the glass for an SSD1306's spec.
+func oled(spec string) *displaytest.OLED {
+	o := displaytest.NewOLED(0x3C, 64)
+	if strings.Contains(spec, "h=32") {
+		o.H = 32
+	}
+	if strings.Contains(spec, "addr=0x3d") {
+		o.Chips[0] = 0x3D
+	}
+	if strings.Contains(spec, "spidev") {
+		o.DC = "GPIO25"
+	}
+	return o
+}
+
+func TestSSD1306Conforms(t *testing.T) {
+	for _, spec := range []string{
+		"ssd1306:/dev/i2c-1", "ssd1306:/dev/i2c-1?h=32",
+		"ssd1306:/dev/spidev0.0?dc=GPIO25", "ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24&h=32",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			displaytest.Run(t, func(t *testing.T) displaytest.Rig {
+				o := oled(spec)
+				return pictures(t, spec, &o.Board, func() ([]byte, error) {
+					img, err := o.Picture()
+					if err != nil {
+						return nil, err
+					}
+					return img.Pix, nil
+				})
+			})
 		})
 	}
 }
@@ -116,20 +148,23 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                           `unknown driver "oled": known are none, png, ssd1306, term`,
-		"term:/dev/tty1":                  "takes no path",
-		"term:?color=1":                   `unknown parameter "color": it takes none`,
-		"none:?x=1":                       "it takes none",
-		"png:":                            "no path given",
-		"png:x?w=0":                       "w=0 is not a number from 64 to 4096",
-		"png:x?mode=644":                  `unknown parameter "mode": it takes w, h`,
-		"ssd1306:":                        "no path given",
-		"ssd1306:/dev/i2c-1?addr=0x50":    "addr=0x50 is not a number from 0x3c to 0x3d",
-		"ssd1306:/dev/i2c-1?h=48":         "h=48 is not one of 64, 32",
-		"ssd1306:/dev/i2c-1?h=32&h=64":    "given twice",
-		"ssd1306:/dev/i2c-1?rotate=90":    "rotate=90 is not one of 0, 180",
-		"ssd1306:/dev/i2c-1?adr=0x3c":     `unknown parameter "adr": it takes addr, h, rotate`,
-		"ssd1306:/dev/i2c-1?addr=0x3c&&h": "key=value",
+		"oled:":                        `unknown driver "oled": known are none, png, ssd1306, term`,
+		"term:/dev/tty1":               "takes no path",
+		"term:?color=1":                `unknown parameter "color": it takes none`,
+		"none:?x=1":                    "it takes none",
+		"png:":                         "no path given",
+		"png:x?w=0":                    "w=0 is not a number from 64 to 4096",
+		"png:x?mode=644":               `unknown parameter "mode": it takes w, h`,
+		"ssd1306:":                     "no path given",
+		"ssd1306:/dev/i2c-1?addr=0x50": "addr=0x50 is not a number from 0x3c to 0x3d",
+		"ssd1306:/dev/i2c-1?h=48":      "h=48 is not one of 64, 32",
+		"ssd1306:/dev/i2c-1?h=32&h=64": "given twice",
+		"ssd1306:/dev/i2c-1?rotate=90": "rotate=90 is not one of 0, 180",
+		"ssd1306:/dev/i2c-1?adr=0x3c":  `unknown parameter "adr": it takes addr, h, reset, rotate`,
+		"ssd1306:/dev/spidev0.0":       `no dc given: write it as in "ssd1306:/dev/spidev0.0?dc=GPIO25"`,
+		"ssd1306:/dev/spidev0.0?dc=GPIO25&addr=0x3c":    `unknown parameter "addr": it takes dc, h, reset, rotate`,
+		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO25": "dc and reset are both GPIO25",
+		"ssd1306:/dev/i2c-1?addr=0x3c&&h":               "key=value",
 	} {
 		_, err := display.Open(spec, display.Env{IsTerminal: yes})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -147,7 +182,8 @@ func TestCheckOpensNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte("the running device's"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, spec := range []string{"term:", "none:", "png:" + file, "ssd1306:/dev/i2c-1?addr=0x3d&h=32&rotate=180"} {
+	for _, spec := range []string{"term:", "none:", "png:" + file, "ssd1306:/dev/i2c-1?addr=0x3d&h=32&rotate=180",
+		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24"} {
 		if err := display.Check(spec); err != nil {
 			t.Error(err)
 		}

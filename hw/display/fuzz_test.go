@@ -9,7 +9,9 @@ import (
 
 // FuzzSpec: a spec string is a display of ours with known parameters, or one line says what is wrong with it.
 func FuzzSpec(f *testing.F) {
-	for _, s := range []string{"term:", "none:", "png:/run/pin.png?w=640&h=360", "png:", "png:/x?w=-1", "ssd1306:/dev/i2c-1?addr=0x3c&h=64&rotate=0", "ssd1306:/dev/i2c-1?h=65", "term:/x", "crt:", ":", ""} {
+	for _, s := range []string{"term:", "none:", "png:/run/pin.png?w=640&h=360", "png:", "png:/x?w=-1", "term:/x", "crt:", ":", "",
+		"ssd1306:/dev/i2c-1?addr=0x3c&h=64&rotate=0", "ssd1306:/dev/i2c-1?h=65", "ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24&h=32",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

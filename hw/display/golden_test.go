@@ -110,25 +110,20 @@ func TestPNGGoldens(t *testing.T) {
 // The frame is what a chip makes of the bytes on the bus, not what we meant.
 func TestSSD1306Goldens(t *testing.T) {
 	for name, s := range screens() {
-		for _, tt := range []struct {
-			golden, spec string
-			addr         uint16
-			h            int
-		}{
-			{"ssd1306-" + name, "ssd1306:/dev/i2c-1", 0x3C, 64},
-			{"ssd1306-" + name, "ssd1306:/dev/i2c-1?addr=0x3d", 0x3D, 64},
-			{"ssd1306-" + name + "-32", "ssd1306:/dev/i2c-1?h=32", 0x3C, 32},
+		for spec, suffix := range map[string]string{
+			"ssd1306:/dev/i2c-1": "", "ssd1306:/dev/i2c-1?addr=0x3d": "", "ssd1306:/dev/i2c-1?h=32": "-32",
+			"ssd1306:/dev/spidev0.0?dc=GPIO25": "", "ssd1306:/dev/spidev0.0?dc=GPIO25&h=32": "-32",
 		} {
-			oled := &displaytest.OLED{Addr: tt.addr, H: tt.h}
-			d := open(t, tt.spec, display.Env{OpenI2C: oled.Open})
+			o := oled(spec)
+			d := open(t, spec, o.Env())
 			if err := d.Show(s); err != nil {
 				t.Fatal(err)
 			}
-			img, err := oled.Picture()
+			img, err := o.Picture()
 			if err != nil {
 				t.Fatal(err)
 			}
-			goldenImage(t, tt.golden, img)
+			goldenImage(t, "ssd1306-"+name+suffix, img)
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}

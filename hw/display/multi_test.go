@@ -173,10 +173,10 @@ func TestMultiOnlySlowDisplays(t *testing.T) {
 }
 
 func TestOpenAllRefuses(t *testing.T) {
-	oled := &displaytest.OLED{Addr: 0x3C, H: 64}
-	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, display.Env{OpenI2C: oled.Open}, nil)
-	if err == nil || !strings.Contains(err.Error(), "unknown driver") || oled.OpenBuses() != 0 {
-		t.Errorf("OpenAll = %v, buses open: %d", err, oled.OpenBuses())
+	oled := displaytest.NewOLED(0x3C, 64)
+	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, oled.Env(), nil)
+	if err == nil || !strings.Contains(err.Error(), "unknown driver") || oled.Open() != 0 {
+		t.Errorf("OpenAll = %v, buses open: %d", err, oled.Open())
 	}
 }
 

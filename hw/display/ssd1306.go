@@ -3,12 +3,11 @@
 package display
 
 import (
-	"errors"
 	"fmt"
 	"image"
-	"os"
-	"sync"
+	"strings"
 
+	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/devices/v3/ssd1306"
 	"periph.io/x/devices/v3/ssd1306/image1bit"
@@ -16,115 +15,79 @@ import (
 	"xtls-agent/hw/internal/spec"
 )
 
-// oled is an SSD1306 on an I²C bus: 128×64 pixels (most modules of 0.96 inches)
-// or 128×32 (0.91 inches).
-//
-// It opens the bus at the first Show, and again after an error. That also
-// brings back a display that lost its power: it is set up anew and gets the whole
-// frame. (The driver's idea of what the display holds is wrong after a failed
-// transfer, so its partial updates must not go on.)
+// oled is an SSD1306 on an I²C or SPI bus: 128×64 pixels (most modules of 0.96
+// inches) or 128×32 (0.91 inches).
 type oled struct {
-	env  Env
-	bus  string // path, as /dev/i2c-1
-	addr uint16
-	opts ssd1306.Opts
+	wires
+	reset gpio.PinIO // nil if it is not wired
+	make  func() (*ssd1306.Dev, error)
+	dev   *ssd1306.Dev // nil before start
+	size  image.Point
+}
 
-	mu       sync.Mutex // guards what follows
-	renderer *renderer
-	dev      *ssd1306.Dev // nil while not open
-	closer   i2c.BusCloser
-	closed   bool
+// oledSpec says where an oled is. On I²C it has an address, on SPI a pin that tells
+// commands from data.
+type oledSpec struct {
+	path      string
+	addr      int
+	dc, reset string
+	opts      ssd1306.Opts
 }
 
 func parseSSD1306(s *spec.Spec) func(Env) (Display, error) {
-	bus := s.NeedPath("ssd1306:/dev/i2c-1")
-	addr := s.Int("addr", 0x3C, 0x3C, 0x3D) // datasheet §8.1.5.1: the SA0 pin is the only choice
-	short := s.Choice("h", "64", "32") == "32"
+	o := oledSpec{path: s.NeedPath("ssd1306:/dev/i2c-1"), opts: ssd1306.DefaultOpts}
+	pins := readPins(s)
+	name := "ssd1306 on " + o.path
+	if strings.HasPrefix(o.path, "/dev/spidev") {
+		o.dc = pins.need("dc", "ssd1306:/dev/spidev0.0?dc=GPIO25")
+	} else {
+		o.addr = s.Int("addr", 0x3C, 0x3C, 0x3D) // datasheet §8.1.5.1: the SA0 pin is the only choice
+		name = fmt.Sprintf("ssd1306 at address %#x on %s", o.addr, o.path)
+	}
+	if s.Choice("h", "64", "32") == "32" {
+		o.opts.H = 32
+		o.opts.Sequential = true // how the 128×32 glass is wired to the COM pins
+	}
+	o.reset = pins.may("reset")
 	upsideDown := s.Choice("rotate", "0", "180") == "180"
+	o.opts.MirrorVertical, o.opts.MirrorHorizontal = upsideDown, upsideDown
 	return func(env Env) (Display, error) {
-		opts := ssd1306.DefaultOpts
-		if short {
-			opts.H = 32
-			opts.Sequential = true // how the 128×32 glass is wired to the COM pins
-		}
-		opts.MirrorVertical, opts.MirrorHorizontal = upsideDown, upsideDown
-		r, err := newRenderer(image.Pt(opts.W, opts.H), lit)
-		if err != nil {
-			return nil, err
-		}
-		return &oled{env: env, bus: bus, addr: uint16(addr), opts: opts, renderer: r}, nil
+		return newGlass(name, func() (canvas, error) { return o.connect(env) }), nil
 	}
 }
 
-// Show draws the screen; only what changed goes over the bus.
-func (o *oled) Show(s Screen) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return os.ErrClosed
+func (s oledSpec) connect(env Env) (canvas, error) {
+	o := &oled{wires: wires{env: env}, size: image.Pt(s.opts.W, s.opts.H)}
+	o.reset = o.pin(s.reset)
+	if s.dc == "" {
+		bus := o.i2c(s.path)
+		o.make = func() (*ssd1306.Dev, error) { return ssd1306.NewI2C(readdressed{bus, uint16(s.addr)}, &s.opts) }
+	} else {
+		dc, port := o.pin(s.dc), o.spi(s.path)
+		o.make = func() (*ssd1306.Dev, error) { return ssd1306.NewSPI(port, dc, &s.opts) }
 	}
-	img, err := o.renderer.render(s)
-	if err != nil {
+	return o, o.connected()
+}
+
+func (o *oled) start() (err error) {
+	if err := pulse(o.reset); err != nil {
 		return err
 	}
-	return o.draw(img)
-}
-
-// Close blanks the display's memory, switches it off and frees the bus.
-func (o *oled) Close() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return nil
-	}
-	o.closed = true
-	if err := o.draw(image1bit.NewVerticalLSB(image.Rect(0, 0, o.opts.W, o.opts.H))); err != nil {
-		return err
-	}
-	err := o.dev.Halt()
-	if err := errors.Join(err, o.release()); err != nil {
-		return fmt.Errorf("display: switching off the ssd1306 on %s: %w", o.bus, err)
-	}
-	return nil
-}
-
-func (o *oled) draw(img image.Image) error {
-	if err := o.open(); err != nil {
-		return err
-	}
-	if err := o.dev.Draw(o.dev.Bounds(), img, image.Point{}); err != nil {
-		return o.lost(err)
-	}
-	return nil
-}
-
-func (o *oled) open() error {
-	if o.dev != nil {
-		return nil
-	}
-	bus, err := o.env.openI2C(o.bus)
-	if err != nil {
-		return fmt.Errorf("display: opening the ssd1306 on %s: %w", o.bus, err)
-	}
-	o.closer = bus
-	o.dev, err = ssd1306.NewI2C(readdressed{bus, o.addr}, &o.opts)
-	if err != nil {
-		return o.lost(err)
-	}
-	return nil
-}
-
-// lost closes the bus after a failed transfer; the next Show begins anew.
-func (o *oled) lost(err error) error {
-	err = errors.Join(err, o.release())
-	return fmt.Errorf("display: no answer from the ssd1306 at address %#x on %s (check the wiring, and that nothing else drives it): %w",
-		o.addr, o.bus, err)
-}
-
-func (o *oled) release() error {
-	err := o.closer.Close()
-	o.dev, o.closer = nil, nil
+	o.dev, err = o.make()
 	return err
+}
+
+func (o *oled) form() (image.Point, look) { return o.size, lit }
+
+// draw sends only what changed over the bus.
+func (o *oled) draw(img *image.RGBA) error { return o.dev.Draw(o.dev.Bounds(), img, image.Point{}) }
+
+// off blanks the memory too, which would show the PIN again when another program switches the display on.
+func (o *oled) off() error {
+	if err := o.dev.Draw(o.dev.Bounds(), image1bit.NewVerticalLSB(o.dev.Bounds()), image.Point{}); err != nil {
+		return err
+	}
+	return o.dev.Halt()
 }
 
 // readdressed sends everything to one address: periph's driver knows no address

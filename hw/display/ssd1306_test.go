@@ -1,7 +1,6 @@
 package display_test
 
 import (
-	"bytes"
 	"errors"
 	"image"
 	"strings"
@@ -13,20 +12,11 @@ import (
 	"xtls-agent/hw/display/displaytest"
 )
 
-func picture(t *testing.T, o *displaytest.OLED) []byte {
-	t.Helper()
-	img, err := o.Picture()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img.Pix
-}
-
 // The glass turned by 180° shows the same, seen from the other side.
 func TestSSD1306Rotated(t *testing.T) {
-	up, down := &displaytest.OLED{Addr: 0x3C, H: 64}, &displaytest.OLED{Addr: 0x3C, H: 64}
-	a := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: up.Open})
-	b := open(t, "ssd1306:/dev/i2c-1?rotate=180", display.Env{OpenI2C: down.Open})
+	up, down := displaytest.NewOLED(0x3C, 64), displaytest.NewOLED(0x3C, 64)
+	a := open(t, "ssd1306:/dev/i2c-1", up.Env())
+	b := open(t, "ssd1306:/dev/i2c-1?rotate=180", down.Env())
 	defer a.Close()
 	defer b.Close()
 	if err := errors.Join(a.Show(displaytest.PIN()), b.Show(displaytest.PIN())); err != nil {
@@ -49,8 +39,8 @@ func TestSSD1306Rotated(t *testing.T) {
 // Close switches the display off and also empties its memory, which would show
 // the PIN again when another program switches it on.
 func TestSSD1306CloseEmptiesMemory(t *testing.T) {
-	oled := &displaytest.OLED{Addr: 0x3C, H: 64}
-	d := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: oled.Open})
+	oled := displaytest.NewOLED(0x3C, 64)
+	d := open(t, "ssd1306:/dev/i2c-1", oled.Env())
 	if err := d.Show(displaytest.PIN()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,46 +52,6 @@ func TestSSD1306CloseEmptiesMemory(t *testing.T) {
 	}
 	if on, holds, err := oled.State(); on || holds || err != nil {
 		t.Errorf("after Close: on %t, holds a picture %t, %v", on, holds, err)
-	}
-}
-
-// A display that fails in the middle of a frame shows the whole next one: the
-// driver's idea of what it holds is thrown away with the error.
-func TestSSD1306ComesBack(t *testing.T) {
-	broken := errors.New("remote I/O error")
-	for n := range 20 { // transfers before it fails
-		oled := &displaytest.OLED{Addr: 0x3C, H: 64}
-		d := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: oled.Open})
-		oled.Fail(broken, n)
-		err := d.Show(displaytest.PIN())
-		if n < 17 && !errors.Is(err, broken) { // 1 for setting up, 2 for each of 8 pages
-			t.Fatalf("after %d transfers: Show = %v", n, err)
-		}
-		if err != nil && (oled.OpenBuses() != 0 || !strings.Contains(err.Error(), "address 0x3c on /dev/i2c-1")) {
-			t.Errorf("buses open %d, error %v", oled.OpenBuses(), err)
-		}
-		oled.PowerCycle()
-		oled.Fail(nil, 0)
-		if err == nil {
-			continue
-		}
-		if err := d.Show(displaytest.PIN()); err != nil {
-			t.Fatal(err)
-		}
-		fresh := &displaytest.OLED{Addr: 0x3C, H: 64}
-		f := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: fresh.Open})
-		if err := f.Show(displaytest.PIN()); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(picture(t, oled), picture(t, fresh)) {
-			t.Errorf("after %d transfers and an error the picture is not whole", n)
-		}
-		if err := errors.Join(d.Close(), f.Close()); err != nil {
-			t.Error(err)
-		}
-		if oled.OpenBuses() != 0 {
-			t.Error("Close left the bus open")
-		}
 	}
 }
 
@@ -118,24 +68,46 @@ func TestSSD1306NoBus(t *testing.T) {
 	}
 }
 
-func TestKernelI2C(t *testing.T) {
+func TestKernelBuses(t *testing.T) {
 	for path, want := range map[string]string{
-		"/dev/i2c-250":      "switch I²C on",
-		"/dev/spidev0.0":    "is not the path of an I²C bus",
-		"/dev/i2c-../i2c-1": "is not the path of an I²C bus",
-		"1":                 "is not the path of an I²C bus",
+		"/dev/i2c-250":              "switch I²C on",
+		"/dev/i2c-../i2c-1":         "is not the path of an I²C bus",
+		"1":                         "is not the path of an I²C bus",
+		"/dev/spidev99.0?dc=GPIO25": "switch SPI on",
+		"/dev/spidev0?dc=GPIO25":    "is not the path of an SPI device",
+		"/dev/spidev0.x?dc=GPIO25":  "is not the path of an SPI device",
 	} {
-		err := open(t, "ssd1306:"+path, display.Env{}).Show(displaytest.PIN())
+		board := &displaytest.Board{} // has the lines; the buses are the kernel's
+		err := open(t, "ssd1306:"+path, display.Env{OpenPin: board.OpenPin}).Show(displaytest.PIN())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error with %q", path, err, want)
 		}
+		if board.Open() != 0 {
+			t.Errorf("%s: a line is still held", path)
+		}
+	}
+}
+
+// A line that another program holds is an error that names it, and is tried again.
+func TestSSD1306LineInUse(t *testing.T) {
+	o := oled("spidev")
+	other, err := o.OpenPin("GPIO25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, "ssd1306:/dev/spidev0.0?dc=GPIO25", o.Env())
+	if err := d.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), "GPIO25 is in use") {
+		t.Errorf("Show = %v", err)
+	}
+	if err := errors.Join(other.Close(), d.Show(displaytest.PIN()), d.Close()); err != nil || o.Open() != 0 {
+		t.Errorf("after the other program has ended: %v, held: %d", err, o.Open())
 	}
 }
 
 // A frame takes well under 100 ms of bus time at 400 kHz, 9 clocks a byte.
 func TestSSD1306BusTime(t *testing.T) {
-	oled := &displaytest.OLED{Addr: 0x3C, H: 64}
-	d := open(t, "ssd1306:/dev/i2c-1", display.Env{OpenI2C: oled.Open})
+	oled := displaytest.NewOLED(0x3C, 64)
+	d := open(t, "ssd1306:/dev/i2c-1", oled.Env())
 	defer d.Close()
 	if err := d.Show(displaytest.PIN()); err != nil {
 		t.Fatal(err)

@@ -1,13 +1,16 @@
 // Package displaytest holds what tests of displays share: the conformance suite
-// that every driver passes (Run), a display that records (Fake), and an SSD1306
-// that turns bus traffic back into pixels (OLED).
+// that every driver passes (Run), a display that records (Fake), and a computer in
+// memory (Board) with chips that turn what went over its buses and lines back into
+// what a person sees, each as its data sheet says (OLED and others).
 package displaytest
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"xtls-agent/hw/display"
 )
@@ -23,6 +26,10 @@ type Rig struct {
 
 	// Blank reports whether what See returned has nothing left of a PIN.
 	Blank func(seen []byte) bool
+
+	// Board is what the display hangs on, if it is one of Board's: then it is also
+	// tested with a display that stops.
+	Board *Board
 }
 
 // PIN is the screen with a PIN that the suite shows.
@@ -56,6 +63,9 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 	t.Run("Close twice, Show after Close", func(t *testing.T) { testAfterClose(t, newRig) })
 	t.Run("any text is shown without harm", func(t *testing.T) { testAnyText(t, newRig) })
 	t.Run("Show and Close from many goroutines", func(t *testing.T) { testConcurrent(t, newRig) })
+	if newRig(t).Board != nil {
+		t.Run("a display that stops is an error, and comes back whole", func(t *testing.T) { testStops(t, newRig) })
+	}
 }
 
 func show(t *testing.T, d display.Display, s display.Screen) {
@@ -116,11 +126,15 @@ func testCloseAfterCrash(t *testing.T, newRig func(t *testing.T) Rig) {
 	rig := newRig(t)
 	crashed := rig.Open(t)
 	show(t, crashed, PIN())
+	if rig.Board != nil {
+		rig.Board.Crash()
+	} else {
+		defer closeDisplay(t, crashed) // it only lost touch
+	}
 	closeDisplay(t, rig.Open(t)) // a later process: opened, nothing shown, closed
 	if seen := rig.See(t); !rig.Blank(seen) {
 		t.Error("the PIN of the process that crashed can still be seen")
 	}
-	closeDisplay(t, crashed)
 }
 
 func testAfterClose(t *testing.T, newRig func(t *testing.T) Rig) {
@@ -183,4 +197,49 @@ func testConcurrent(t *testing.T, newRig func(t *testing.T) Rig) {
 	if !rig.Blank(rig.See(t)) {
 		t.Error("a PIN can be seen after Close")
 	}
+}
+
+// testStops lets the hardware fail after each of many numbers of writes, from the
+// first on.
+func testStops(t *testing.T, newRig func(t *testing.T) Rig) {
+	fresh := newRig(t)
+	f := fresh.Open(t)
+	defer closeDisplay(t, f)
+	show(t, f, PIN())
+	for n := 0; stopsAfter(t, newRig(t), n, fresh.See(t)); n += 1 + n/2 {
+	}
+}
+
+// stopsAfter reports whether Show had more than n writes to make. want is what is
+// seen of a display that never failed.
+func stopsAfter(t *testing.T, rig Rig, n int, want []byte) bool {
+	t.Helper()
+	d := rig.Open(t)
+	broken := errors.New("remote I/O error")
+	rig.Board.Fail(broken, n)
+	start := time.Now()
+	err := d.Show(PIN())
+	took := time.Since(start)
+	rig.Board.Fail(nil, 0)
+	switch {
+	case err == nil:
+		closeDisplay(t, d)
+		return false
+	case !errors.Is(err, broken):
+		t.Errorf("after %d writes: Show = %v", n, err)
+	case took > 5*time.Second:
+		t.Errorf("after %d writes: Show took %v to fail", n, took)
+	case rig.Board.Open() != 0:
+		t.Errorf("after %d writes and an error, %d buses and lines are held", n, rig.Board.Open())
+	}
+	rig.Board.PowerCycle()
+	show(t, d, PIN())
+	if !bytes.Equal(rig.See(t), want) {
+		t.Errorf("after %d writes and an error the display is not whole again", n)
+	}
+	closeDisplay(t, d)
+	if rig.Board.Open() != 0 {
+		t.Errorf("after Close %d buses and lines are held", rig.Board.Open())
+	}
+	return true
 }

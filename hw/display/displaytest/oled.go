@@ -1,70 +1,23 @@
 package displaytest
 
 import (
-	"errors"
 	"fmt"
 	"image"
-	"sync"
 
-	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/i2c/i2ctest"
-	"periph.io/x/conn/v3/physic"
+	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/devices/v3/ssd1306/image1bit"
 )
 
-// OLED is an SSD1306 on an I²C bus of its own, in memory. It records the bus, and
-// plays what was recorded as the datasheet (rev. 1.1, §8 and §9) says, apart from
-// scrolling. Its methods may be called from any goroutine.
+// OLED is an SSD1306 on a board of its own, in memory. It plays what went over the
+// bus as the datasheet (rev. 1.1, §8 and §9) says, apart from scrolling.
 type OLED struct {
-	Addr uint16 // where it answers
-	H    int    // rows of the glass, 64 or 32
-
-	mu   sync.Mutex // guards what follows
-	rec  i2ctest.Record
-	fail error
-	left int // transfers until fail strikes
-	open int
+	Board
+	H  int    // rows of the glass, 64 or 32
+	DC string // on SPI, the line that tells commands from data
 }
 
-// Open is a display.Env.OpenI2C.
-func (o *OLED) Open(string) (i2c.BusCloser, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open++
-	return &oledBus{oled: o}, nil
-}
-
-// Fail lets transfers fail with err after the next n; a nil error mends the bus.
-func (o *OLED) Fail(err error, n int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.fail, o.left = err, n
-}
-
-// OpenBuses is the number of times that the bus is open now.
-func (o *OLED) OpenBuses() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.open
-}
-
-// PowerCycle forgets all that the display was told.
-func (o *OLED) PowerCycle() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.rec.Ops = nil
-}
-
-// Bytes is the number of bytes that went over the bus, addresses included.
-func (o *OLED) Bytes() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := 0
-	for _, op := range o.rec.Ops {
-		n += 1 + len(op.W)
-	}
-	return n
-}
+// NewOLED returns a display of h rows at an address on I²C.
+func NewOLED(addr uint16, h int) *OLED { return &OLED{Board: Board{Chips: []uint16{addr}}, H: h} }
 
 // Picture is what the glass shows, black if the display is off. It fails if the
 // bus carried anything that the datasheet does not allow.
@@ -88,52 +41,26 @@ func (o *OLED) State() (on, holds bool, err error) {
 
 // play gives a new controller all that went over the bus.
 func (o *OLED) play() (*controller, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	c := &controller{}
-	for _, op := range o.rec.Ops {
-		if op.Addr != o.Addr {
-			return nil, fmt.Errorf("displaytest: a transfer to address %#x", op.Addr)
+	var dc gpio.Level
+	for _, e := range o.Events() {
+		var err error
+		switch {
+		case e.Line == o.DC && o.DC != "":
+			dc = e.Level
+		case e.Line != "": // reset: the driver sets everything up after it
+		case e.SPI && dc == gpio.Low: // §8.1.3: D/C# tells what it is
+			err = c.commands(e.Data)
+		case e.SPI:
+			c.data(e.Data)
+		default:
+			err = c.transfer(e.Data)
 		}
-		if err := c.transfer(op.W); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
-}
-
-type oledBus struct {
-	oled   *OLED
-	closed bool // guarded by oled.mu
-}
-
-func (b *oledBus) String() string                  { return "oled" }
-func (b *oledBus) SetSpeed(physic.Frequency) error { return nil }
-
-func (b *oledBus) Tx(addr uint16, w, r []byte) error {
-	b.oled.mu.Lock()
-	defer b.oled.mu.Unlock()
-	if b.closed {
-		return errors.New("displaytest: transfer on a bus that was closed")
-	}
-	if b.oled.fail != nil {
-		if b.oled.left == 0 {
-			return b.oled.fail
-		}
-		b.oled.left--
-	}
-	return b.oled.rec.Tx(addr, w, r)
-}
-
-func (b *oledBus) Close() error {
-	b.oled.mu.Lock()
-	defer b.oled.mu.Unlock()
-	if b.closed {
-		return errors.New("displaytest: bus closed twice")
-	}
-	b.closed = true
-	b.oled.open--
-	return nil
 }
 
 // controller is the state of the chip as far as a picture depends on it.
@@ -158,13 +85,17 @@ func (c *controller) transfer(w []byte) error {
 	case 0x00:
 		return c.commands(w[1:])
 	case 0x40:
-		for _, b := range w[1:] {
-			c.ram[c.page][c.col] = b
-			c.col = (c.col + 1) % 128
-		}
+		c.data(w[1:])
 		return nil
 	}
 	return fmt.Errorf("displaytest: control byte %#x", w[0])
+}
+
+func (c *controller) data(w []byte) {
+	for _, b := range w {
+		c.ram[c.page][c.col] = b
+		c.col = (c.col + 1) % 128
+	}
 }
 
 // operands is the number of bytes after a command (§9, table 9-1).

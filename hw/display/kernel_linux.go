@@ -1,0 +1,59 @@
+//go:build !minimal
+
+package display
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/spi"
+	"periph.io/x/host/v3/sysfs"
+)
+
+// The buses are opened straight by periph's drivers for the kernel's interface:
+// periph's host.Init would look for every board that it knows and map their
+// registers, which a sandboxed service may not.
+
+// openKernelI2C opens /dev/i2c-N.
+func openKernelI2C(path string) (i2c.BusCloser, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(path, "/dev/i2c-"), 10, 8)
+	if err != nil || !strings.HasPrefix(path, "/dev/i2c-") {
+		return nil, fmt.Errorf("%q is not the path of an I²C bus: write it as in /dev/i2c-1", path)
+	}
+	if err := reach(path, "bus", "I²C", "i2c"); err != nil {
+		return nil, err
+	}
+	return sysfs.NewI2C(int(n))
+}
+
+// openKernelSPI opens /dev/spidevB.C.
+func openKernelSPI(path string) (spi.PortCloser, error) {
+	bus, cs, err := spiNumbers(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := reach(path, "device", "SPI", "spi"); err != nil {
+		return nil, err
+	}
+	return sysfs.NewSPI(bus, cs)
+}
+
+// reach reports why a device cannot be opened. periph's errors are words only, so
+// the reason is found here.
+func reach(path, what, interfaceName, group string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no such %s: switch %s on (on a Raspberry Pi: raspi-config, Interface Options): %w", what, interfaceName, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("not allowed: add the user that runs this program to the group %s: %w", group, err)
+	case err != nil:
+		return err
+	}
+	return f.Close()
+}
