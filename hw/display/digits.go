@@ -1,79 +1,140 @@
+//go:build !minimal
+
 package display
 
-import "strings"
-
-// Digits of 6×10 pixels, drawn for strokes that stay apart when seen from far
-// away on a small OLED. term: prints them too, two rows to a line of text.
-const (
-	digitW = 6
-	digitH = 10
-
-	digitGap = 1 // pixels between digits
-	groupGap = 5 // pixels between the two groups of four
+import (
+	"os"
+	"strings"
+	"sync"
 )
 
-var digitRows = [digitH]string{
-	//0      1      2      3      4      5      6      7      8      9
-	".####. ..##.. .####. .####. ...##. ###### .####. ###### .####. .####.",
-	"##..## .###.. ##..## ##..## ..###. ##.... ##..## ....## ##..## ##..##",
-	"##..## ####.. ....## ....## .####. ##.... ##.... ....## ##..## ##..##",
-	"##..## ..##.. ....## ....## ##.##. #####. ##.... ...##. ##..## ##..##",
-	"##..## ..##.. ...##. ..###. ##.##. ....## #####. ...##. .####. ##..##",
-	"##..## ..##.. ..##.. ....## ##.##. ....## ##..## ..##.. ##..## .#####",
-	"##..## ..##.. .##... ....## ###### ....## ##..## ..##.. ##..## ....##",
-	"##..## ..##.. ##.... ....## ...##. ....## ##..## .##... ##..## ....##",
-	"##..## ..##.. ##.... ##..## ...##. ##..## ##..## .##... ##..## ##..##",
-	".####. ###### ###### .####. ...##. .####. .####. .##... .####. .####.",
+// segments is a chip that shows digits and nothing else.
+type segments interface {
+	chip
+
+	// show lights text: digits, '-', ' ', each perhaps with a point after it.
+	show(text string) error
+
+	// off shows nothing, and keeps nothing that could be shown again.
+	off() error
 }
 
-// digitInk reports whether pixel (x, y) of digit d ('0' to '9') is set.
-func digitInk(d byte, x, y int) bool {
-	return digitRows[y][int(d-'0')*(digitW+1)+x] == '#'
+// digits is a display that knows only digits. It shows the PIN, and without one
+// nothing: there is no word that it could say.
+type digits struct {
+	width int
+
+	mu     sync.Mutex // guards what follows
+	hw     hardware[segments]
+	parts  []string
+	at     int // the part that is shown
+	closed bool
 }
 
-// pinCells returns the left edge of each digit of a PIN and the width of the
-// whole, in pixels of the digits above.
-func pinCells(pin string) (left []int, width int) {
-	for i := range pin {
-		if i > 0 {
-			width += digitGap
-		}
-		if i == 4 {
-			width += groupGap - digitGap
-		}
-		left = append(left, width)
-		width += digitW
-	}
-	return left, width
+func newDigits(name string, width int, connect func() (segments, error)) *digits {
+	return &digits{width: width, hw: hardware[segments]{name: name, connect: connect}}
 }
 
-// blockPIN draws a PIN in half blocks: square pixels, since a character cell is
-// about twice as high as it is wide.
-func blockPIN(pin string) []string {
-	left, width := pinCells(pin)
-	ink := func(x, y int) bool {
-		for i, l := range left {
-			if x >= l && x < l+digitW {
-				return digitInk(pin[i], x-l, y)
-			}
-		}
-		return false
-	}
-	blocks := [2][2]string{{" ", "▄"}, {"▀", "█"}}
-	rows := make([]string, digitH/2)
-	for i := range rows {
-		var b strings.Builder
-		for x := range width {
-			b.WriteString(blocks[bit(ink(x, 2*i))][bit(ink(x, 2*i+1))])
-		}
-		rows[i] = b.String()
-	}
-	return rows
+// Show shows the PIN, or its first part.
+func (d *digits) Show(s Screen) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.parts = digitParts(s.cleaned().PIN, d.width)
+	return d.to(0)
 }
 
-func bit(set bool) int {
-	if set {
-		return 1
+// Turn implements Turner.
+func (d *digits) Turn() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.parts) == 1 && !d.closed {
+		return nil
 	}
-	return 0
+	return d.to(d.at + 1)
+}
+
+func (d *digits) to(part int) error {
+	if d.closed {
+		return os.ErrClosed
+	}
+	if len(d.parts) == 0 {
+		return nil // nothing was shown yet
+	}
+	d.at = part % len(d.parts)
+	return d.hw.do(func(c segments) error { return c.show(d.parts[d.at]) })
+}
+
+// Close darkens the display and lets go of it.
+func (d *digits) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	return d.hw.end(segments.off)
+}
+
+// digitParts returns what a display of 4, 6 or 8 digits shows of a PIN, in turn.
+//
+// With room for 8 digits that is all of it, with a point between the halves. With
+// fewer the halves come in turn, and a person can tell which is which: the second
+// has a point after each of its digits. Dashes stand for the half that is not seen,
+// beside it, or before the first if there is no room. Of a PIN that is still being
+// typed there is only the half that is at work.
+func digitParts(pin string, width int) []string {
+	first, second := pin[:min(4, len(pin))], pin[min(4, len(pin)):]
+	switch {
+	case pin == "":
+		return []string{pad("", width)}
+	case width >= maxPIN && second == "":
+		return []string{pad(first, width)}
+	case width >= maxPIN:
+		return []string{pad(first+"."+second, width)}
+	}
+	dashes := strings.Repeat("-", width-4)
+	parts := []string{pad(first, 4) + dashes, dashes + pad(pointed(second), 4)}
+	switch {
+	case second == "":
+		return parts[:1]
+	case len(pin) < maxPIN:
+		return parts[1:]
+	case dashes == "":
+		parts = append(parts, strings.Repeat("-", width))
+	}
+	return parts
+}
+
+// pointed is the text with a point after each digit.
+func pointed(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		b.WriteRune(r)
+		b.WriteByte('.')
+	}
+	return b.String()
+}
+
+// pad fills text with spaces to a number of digits.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-len(text)+strings.Count(text, ".")))
+}
+
+// cell is one digit of a display.
+type cell struct {
+	char  byte // '0' to '9', '-' or ' '
+	point bool // lit after it
+}
+
+// splitCells splits what segments.show is given.
+func splitCells(text string) []cell {
+	var cells []cell
+	for i := range len(text) {
+		if text[i] == '.' {
+			cells[len(cells)-1].point = true
+			continue
+		}
+		cells = append(cells, cell{char: text[i]})
+	}
+	return cells
 }

@@ -71,6 +71,18 @@ type Display interface {
 	Close() error
 }
 
+// Turner is a display with too little room for a screen. It shows parts of it, one
+// after the other; whoever runs it calls Turn from time to time. (Multi does.) So a
+// display that stops between two parts is noticed as one that stops in Show.
+type Turner interface {
+	Display
+
+	// Turn shows the next part, after the last the first again, and nothing new if
+	// there is but one. Show begins with the first. Like Show it fails after Close,
+	// and after an error Show may be tried again.
+	Turn() error
+}
+
 // Env is what drivers need of the world outside. The zero Env is the real
 // world, with standard output as the terminal.
 type Env struct {
@@ -114,7 +126,7 @@ func (e Env) isTerminal() bool {
 }
 
 func drivers() spec.Table[Env, Display] {
-	all := pixelDrivers()
+	all := hardwareDrivers()
 	all["none"], all["term"] = parseNone, parseTerm
 	return spec.Table[Env, Display]{Kind: "display", Drivers: all}
 }
@@ -126,6 +138,11 @@ func drivers() spec.Table[Env, Display] {
 //	ssd1306:/dev/i2c-N?addr=0x3c&h=64&rotate=0
 //	ssd1306:/dev/spidevB.C?dc=GPIO25&reset=GPIO24&h=64&rotate=0
 //	                                   an OLED of 128×64 or, with h=32, 128×32
+//	max7219:/dev/spidevB.C             eight digits
+//	tm1637:?clk=GPIO23&dio=GPIO24&digits=6&order=123456
+//	                                   six digits, or four
+//	ht16k33:/dev/i2c-N?addr=0x70&boards=1&segments=14
+//	                                   four digits, or eight on two boards
 //	none:                              no display
 //
 // An unknown driver, an unknown parameter or a bad value is an error; there is

@@ -14,6 +14,10 @@ const (
 
 	// retryEvery is the pause before a display that failed is tried again.
 	retryEvery = 5 * time.Second
+
+	// turnEvery is how long a part of a screen stays on a Turner: long enough to
+	// read four digits or a line, and to write them down.
+	turnEvery = 2500 * time.Millisecond
 )
 
 // Multi is several displays that show the same. Each has a goroutine of its own, so
@@ -158,26 +162,41 @@ func (w *worker) run(quit <-chan struct{}) {
 	defer func() { w.closeErr = w.Close() }()
 	var last job
 	var failing bool
-	retry := time.NewTimer(retryEvery)
+	retry, turn := stopped(), stopped()
 	defer retry.Stop()
-	retry.Stop()
+	defer turn.Stop()
+	turner, turns := w.Display.(Turner)
 	for {
+		act := func() error { return w.Show(last.screen) }
 		select {
 		case <-quit:
 			return
 		case last = <-w.jobs:
 		case <-retry.C:
 			last.result = make(chan error, 1) // nobody waits for a retry
+		case <-turn.C:
+			last.result = make(chan error, 1)
+			act = turner.Turn
 		}
-		err := w.Show(last.screen)
+		err := act()
 		w.note(err, &failing)
-		if err != nil {
+		retry.Stop()
+		turn.Stop()
+		switch {
+		case err != nil:
 			retry.Reset(retryEvery)
-		} else {
-			retry.Stop()
+		case turns:
+			turn.Reset(turnEvery)
 		}
 		last.result <- err
 	}
+}
+
+// stopped is a timer that waits to be set.
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
 // note keeps the display's state and reports a change of it.

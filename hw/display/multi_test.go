@@ -172,6 +172,71 @@ func TestMultiOnlySlowDisplays(t *testing.T) {
 	})
 }
 
+// paged is a display that shows its screens in parts.
+type paged struct {
+	displaytest.Fake
+	mu    sync.Mutex // guards what follows
+	turns int
+	err   error
+}
+
+func (p *paged) Turn() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turns++
+	return p.err
+}
+
+func (p *paged) since(err error) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.turns
+	p.turns, p.err = 0, err
+	return n
+}
+
+// A display that shows a screen in parts is turned while it works; one that fails
+// then is reported, and shown the whole screen again.
+func TestMultiTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paged
+		var rep reports
+		m := display.NewMulti([]display.Named{{Spec: "p:", Display: &p}}, rep.add)
+		time.Sleep(time.Minute)
+		if n := p.since(nil); n != 0 {
+			t.Errorf("turned %d times with nothing on it", n)
+		}
+		if err := m.Show(displaytest.PIN()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(26 * time.Second)
+		if n := p.since(errors.New("unplugged")); n != 10 {
+			t.Errorf("turned %d times in 26 s", n)
+		}
+		time.Sleep(3 * time.Second)
+		if m.Working() != 0 {
+			t.Error("a display that cannot be turned counts as working")
+		}
+		rep.want(t, "p: unplugged")
+		if n := p.since(nil); n != 1 || len(p.Screens()) != 1 {
+			t.Errorf("after the error it was turned %d times, and shown %d screens", n, len(p.Screens()))
+		}
+		time.Sleep(5 * time.Second)
+		rep.want(t, "p: unplugged", "p: <nil>")
+		if m.Working() != 1 || len(p.Screens()) != 2 {
+			t.Errorf("Working = %d after %d screens", m.Working(), len(p.Screens()))
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		p.since(nil)
+		time.Sleep(time.Minute)
+		if n := p.since(nil); n != 0 {
+			t.Errorf("turned %d times after Close", n)
+		}
+	})
+}
+
 func TestOpenAllRefuses(t *testing.T) {
 	oled := displaytest.NewOLED(0x3C, 64)
 	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, oled.Env(), nil)

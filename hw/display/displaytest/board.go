@@ -253,13 +253,13 @@ func (b *Board) OpenPin(name string) (display.PinCloser, error) {
 // boardLine is a line of the board, with something at its other end.
 type boardLine struct {
 	*gpiotest.Pin
-	b    *Board
-	held bool // guarded by b.mu
+	b      *Board
+	held   bool        // guarded by b.mu, as is:
+	driven *gpio.Level // what the other end makes of it
 }
 
-// Line is a line seen from its other end: what hangs on it sets L, or sends on
-// EdgesChan.
-func (b *Board) Line(name string) *gpiotest.Pin { return b.line(name).Pin }
+// Edge is an edge that comes from a line's other end.
+func (b *Board) Edge(name string, to gpio.Level) { b.line(name).EdgesChan <- to }
 
 func (b *Board) line(name string) *boardLine {
 	b.mu.Lock()
@@ -281,6 +281,33 @@ func (l *boardLine) Out(level gpio.Level) error {
 		}
 		return l.Pin.Out(level)
 	})
+}
+
+// Read implements gpio.PinIn.
+func (l *boardLine) Read() gpio.Level {
+	l.b.mu.Lock()
+	driven := l.driven
+	l.b.mu.Unlock()
+	if driven != nil {
+		return *driven
+	}
+	return l.Pin.Read()
+}
+
+// Drive gives a line a level from its other end, whatever pulls it.
+func (b *Board) Drive(name string, level gpio.Level) {
+	l := b.line(name)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.driven = &level
+}
+
+// Release lets go of a line's other end.
+func (b *Board) Release(name string) {
+	l := b.line(name)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.driven = nil
 }
 
 // Close lets go of the line.

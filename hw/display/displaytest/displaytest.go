@@ -206,7 +206,7 @@ func testStops(t *testing.T, newRig func(t *testing.T) Rig) {
 	f := fresh.Open(t)
 	defer closeDisplay(t, f)
 	show(t, f, PIN())
-	for n := 0; stopsAfter(t, newRig(t), n, fresh.See(t)); n += 1 + n/2 {
+	for n := 0; stopsAfter(t, newRig(t), n, fresh.See(t)); n += 1 + n {
 	}
 }
 
