@@ -2,11 +2,7 @@
 
 package display
 
-import (
-	"os"
-	"strings"
-	"sync"
-)
+import "strings"
 
 // segments is a chip that shows digits and nothing else.
 type segments interface {
@@ -19,60 +15,15 @@ type segments interface {
 	off() error
 }
 
-// digits is a display that knows only digits. It shows the PIN, and without one
+// newDigits is a display that knows only digits. It shows the PIN, and without one
 // nothing: there is no word that it could say.
-type digits struct {
-	width int
-
-	mu     sync.Mutex // guards what follows
-	hw     hardware[segments]
-	parts  []string
-	at     int // the part that is shown
-	closed bool
-}
-
-func newDigits(name string, width int, connect func() (segments, error)) *digits {
-	return &digits{width: width, hw: hardware[segments]{name: name, connect: connect}}
-}
-
-// Show shows the PIN, or its first part.
-func (d *digits) Show(s Screen) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.parts = digitParts(s.cleaned().PIN, d.width)
-	return d.to(0)
-}
-
-// Turn implements Turner.
-func (d *digits) Turn() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.parts) == 1 && !d.closed {
-		return nil
+func newDigits(name string, width int, connect func() (segments, error)) Display {
+	return &inTurn[segments, string]{
+		hw:    hardware[segments]{name: name, connect: connect},
+		split: func(s Screen) []string { return digitParts(s.PIN, width) },
+		show:  segments.show,
+		off:   segments.off,
 	}
-	return d.to(d.at + 1)
-}
-
-func (d *digits) to(part int) error {
-	if d.closed {
-		return os.ErrClosed
-	}
-	if len(d.parts) == 0 {
-		return nil // nothing was shown yet
-	}
-	d.at = part % len(d.parts)
-	return d.hw.do(func(c segments) error { return c.show(d.parts[d.at]) })
-}
-
-// Close darkens the display and lets go of it.
-func (d *digits) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil
-	}
-	d.closed = true
-	return d.hw.end(segments.off)
 }
 
 // digitParts returns what a display of 4, 6 or 8 digits shows of a PIN, in turn.

@@ -7,10 +7,13 @@ import "xtls-agent/hw/internal/spec"
 // hardwareDrivers are the displays that are more than text on a terminal.
 func hardwareDrivers() map[string]spec.Driver[Env, Display] {
 	return map[string]spec.Driver[Env, Display]{
-		"ht16k33": parseHT16K33,
-		"max7219": parseMAX7219,
-		"png":     parsePNG,
-		"ssd1306": parseSSD1306,
-		"tm1637":  parseTM1637,
+		"aip31068":      parseAIP31068,
+		"hd44780":       parseHD44780,
+		"ht16k33":       parseHT16K33,
+		"max7219":       parseMAX7219,
+		"png":           parsePNG,
+		"ssd1306":       parseSSD1306,
+		"tm1637":        parseTM1637,
+		"waveshare1602": parseWaveshare1602,
 	}
 }

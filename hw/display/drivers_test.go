@@ -148,7 +148,7 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                        `unknown driver "oled": known are ht16k33, max7219, none, png, ssd1306, term, tm1637`,
+		"oled:":                        `unknown driver "oled": known are aip31068, hd44780, ht16k33, max7219, none, png, ssd1306, term, tm1637, waveshare1602`,
 		"term:/dev/tty1":               "takes no path",
 		"term:?color=1":                `unknown parameter "color": it takes none`,
 		"none:?x=1":                    "it takes none",
@@ -164,15 +164,20 @@ func TestOpenRefuses(t *testing.T) {
 		"ssd1306:/dev/spidev0.0":       `no dc given: write it as in "ssd1306:/dev/spidev0.0?dc=GPIO25"`,
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&addr=0x3c":    `unknown parameter "addr": it takes dc, h, reset, rotate`,
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO25": "dc and reset are both GPIO25",
-		"max7219:":                                  "no path given",
-		"max7219:/dev/spidev0.0?digits=8":           `unknown parameter "digits": it takes none`,
-		"tm1637:/dev/gpiochip0":                     "takes no path",
-		"tm1637:?clk=GPIO23":                        `no dio given: write it as in "tm1637:?clk=GPIO23&dio=GPIO24"`,
-		"tm1637:?clk=GPIO23&dio=GPIO23":             "clk and dio are both GPIO23",
-		"tm1637:?clk=A&dio=B&digits=4&order=321654": `unknown parameter "order": it takes clk, dio, digits`,
-		"ht16k33:/dev/i2c-1?addr=0x77&boards=2":     "addr=0x77 is not a number from 0x70 to 0x76",
-		"ht16k33:/dev/i2c-1?segments=16":            "segments=16 is not one of 14, 7",
-		"ssd1306:/dev/i2c-1?addr=0x3c&&h":           "key=value",
+		"max7219:":                                        "no path given",
+		"max7219:/dev/spidev0.0?digits=8":                 `unknown parameter "digits": it takes none`,
+		"tm1637:/dev/gpiochip0":                           "takes no path",
+		"tm1637:?clk=GPIO23":                              `no dio given: write it as in "tm1637:?clk=GPIO23&dio=GPIO24"`,
+		"tm1637:?clk=GPIO23&dio=GPIO23":                   "clk and dio are both GPIO23",
+		"tm1637:?clk=A&dio=B&digits=4&order=321654":       `unknown parameter "order": it takes clk, dio, digits`,
+		"ht16k33:/dev/i2c-1?addr=0x77&boards=2":           "addr=0x77 is not a number from 0x70 to 0x76",
+		"ht16k33:/dev/i2c-1?segments=16":                  "segments=16 is not one of 14, 7",
+		"hd44780:?rs=A&e=B&d4=C&d5=D&d6=E":                "no d7 given",
+		"hd44780:?rs=A&e=B&d4=C&d5=D&d6=E&d7=A":           "rs and d7 are both A",
+		"hd44780:?rs=A&e=B&d4=C&d5=D&d6=E&d7=F&size=40x2": "size=40x2 is not one of 16x2, 20x2, 16x4, 20x4",
+		"aip31068:/dev/i2c-1?size=16x4":                   "size=16x4 is not one of 16x2, 20x2, 20x4",
+		"waveshare1602:/dev/i2c-1?addr=0x3e":              `unknown parameter "addr": it takes backlight`,
+		"ssd1306:/dev/i2c-1?addr=0x3c&&h":                 "key=value",
 	} {
 		_, err := display.Open(spec, display.Env{IsTerminal: yes})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -192,7 +197,8 @@ func TestCheckOpensNothing(t *testing.T) {
 	}
 	for _, spec := range []string{"term:", "none:", "png:" + file, "ssd1306:/dev/i2c-1?addr=0x3d&h=32&rotate=180",
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24", "max7219:/dev/spidev0.1", "tm1637:?clk=A&dio=B&order=321654",
-		"ht16k33:/dev/i2c-1?boards=2&segments=7"} {
+		"ht16k33:/dev/i2c-1?boards=2&segments=7", hd44780 + "&size=16x4", "aip31068:/dev/i2c-1?size=20x2",
+		"waveshare1602:/dev/i2c-1?backlight=fixed"} {
 		if err := display.Check(spec); err != nil {
 			t.Error(err)
 		}

@@ -7,15 +7,12 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"strings"
-	"unicode"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/basicfont"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
-	"golang.org/x/text/unicode/norm"
 )
 
 // face draws text in one typeface and size.
@@ -90,50 +87,5 @@ func stamp(dst draw.Image, p image.Point, c color.Color, mask *image.Alpha, scal
 	}
 }
 
-// spell replaces what the face cannot draw: by the same letter without its
-// accents, by plain punctuation, else by a question mark.
-func (f *face) spell(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if f.has(r) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, d := range plain(r) {
-			switch {
-			case unicode.Is(unicode.Mn, d):
-			case f.has(d):
-				b.WriteRune(d)
-			default:
-				b.WriteByte('?')
-			}
-		}
-	}
-	return b.String()
-}
-
-func plain(r rune) string {
-	switch r {
-	case '‘', '’', '‚':
-		return "'"
-	case '“', '”', '„', '«', '»':
-		return `"`
-	case '‐', '‑', '–', '—', '−':
-		return "-"
-	case 'ß':
-		return "ss"
-	case 'ø':
-		return "o"
-	case 'Ø':
-		return "O"
-	case 'ł':
-		return "l"
-	case 'Ł':
-		return "L"
-	case 'æ':
-		return "ae"
-	case 'Æ':
-		return "Ae"
-	}
-	return norm.NFKD.String(string(r))
-}
+// spell replaces what the face cannot draw.
+func (f *face) spell(s string) string { return spell(s, f.has) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpiotest"
@@ -43,6 +44,8 @@ type Event struct {
 	SPI  bool   // else I²C
 	Addr uint16 // on I²C
 	Data []byte
+
+	At time.Time // when
 }
 
 // Env is the board as drivers see it.
@@ -115,6 +118,7 @@ func (b *Board) write(e Event, do func() error) error {
 	}
 	err := do()
 	if err == nil {
+		e.At = time.Now()
 		b.events = append(b.events, e)
 	}
 	b.mu.Unlock()
