@@ -78,7 +78,11 @@ func inTurn(t *testing.T, spec string, chip reader, board *displaytest.Board) di
 }
 
 func TestDigitsConform(t *testing.T) {
+	t.Parallel() // with the characters, which mostly wait
 	for name, d := range digitDisplays {
+		if strings.HasSuffix(name, "-swapped") {
+			continue // the goldens show it
+		}
 		t.Run(name, func(t *testing.T) {
 			displaytest.Run(t, func(t *testing.T) displaytest.Rig {
 				chip, board := d.chip()

@@ -14,14 +14,7 @@ package display
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-
-	"golang.org/x/term"
-	"periph.io/x/conn/v3/gpio"
-	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/spi"
 
 	"xtls-agent/hw/internal/spec"
 )
@@ -83,48 +76,6 @@ type Turner interface {
 	Turn() error
 }
 
-// Env is what drivers need of the world outside. The zero Env is the real
-// world, with standard output as the terminal.
-type Env struct {
-	// Stdout is where term: writes; nil means os.Stdout.
-	Stdout io.Writer
-
-	// IsTerminal reports whether a person reads Stdout. Nil asks the system.
-	// A PIN must not reach a journal, so term: is refused where it is false.
-	IsTerminal func() bool
-
-	// OpenI2C opens the bus with a path like /dev/i2c-1; nil opens the kernel's.
-	OpenI2C func(path string) (i2c.BusCloser, error)
-
-	// OpenSPI opens the device with a path like /dev/spidev0.0; nil opens the
-	// kernel's.
-	OpenSPI func(path string) (spi.PortCloser, error)
-
-	// OpenPin takes the GPIO line of a name like GPIO25; nil takes the kernel's.
-	OpenPin func(name string) (PinCloser, error)
-}
-
-// PinCloser is a GPIO line that is held until it is closed.
-type PinCloser interface {
-	gpio.PinIO
-	io.Closer
-}
-
-func (e Env) stdout() io.Writer {
-	if e.Stdout == nil {
-		return os.Stdout
-	}
-	return e.Stdout
-}
-
-func (e Env) isTerminal() bool {
-	if e.IsTerminal != nil {
-		return e.IsTerminal()
-	}
-	f, ok := e.stdout().(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 func drivers() spec.Table[Env, Display] {
 	all := hardwareDrivers()
 	all["none"], all["term"] = parseNone, parseTerm
@@ -147,6 +98,7 @@ func drivers() spec.Table[Env, Display] {
 //	aip31068:/dev/i2c-N?addr=0x3e&size=16x2
 //	waveshare1602:/dev/i2c-N?backlight=rgb
 //	                                   two or four rows of characters
+//	fb:/dev/fb0                        a television or monitor, by the kernel's framebuffer
 //	none:                              no display
 //
 // An unknown driver, an unknown parameter or a bad value is an error; there is

@@ -8,6 +8,7 @@ import "xtls-agent/hw/internal/spec"
 func hardwareDrivers() map[string]spec.Driver[Env, Display] {
 	return map[string]spec.Driver[Env, Display]{
 		"aip31068":      parseAIP31068,
+		"fb":            parseFramebuffer,
 		"hd44780":       parseHD44780,
 		"ht16k33":       parseHT16K33,
 		"max7219":       parseMAX7219,

@@ -148,7 +148,7 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                        `unknown driver "oled": known are aip31068, hd44780, ht16k33, max7219, none, png, ssd1306, term, tm1637, waveshare1602`,
+		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, max7219, none, png, ssd1306, term, tm1637, waveshare1602`,
 		"term:/dev/tty1":               "takes no path",
 		"term:?color=1":                `unknown parameter "color": it takes none`,
 		"none:?x=1":                    "it takes none",
@@ -177,6 +177,8 @@ func TestOpenRefuses(t *testing.T) {
 		"hd44780:?rs=A&e=B&d4=C&d5=D&d6=E&d7=F&size=40x2": "size=40x2 is not one of 16x2, 20x2, 16x4, 20x4",
 		"aip31068:/dev/i2c-1?size=16x4":                   "size=16x4 is not one of 16x2, 20x2, 20x4",
 		"waveshare1602:/dev/i2c-1?addr=0x3e":              `unknown parameter "addr": it takes backlight`,
+		"fb:":                                             "no path given",
+		"fb:/dev/fb0?w=640":                               `unknown parameter "w": it takes none`,
 		"ssd1306:/dev/i2c-1?addr=0x3c&&h":                 "key=value",
 	} {
 		_, err := display.Open(spec, display.Env{IsTerminal: yes})
@@ -198,7 +200,7 @@ func TestCheckOpensNothing(t *testing.T) {
 	for _, spec := range []string{"term:", "none:", "png:" + file, "ssd1306:/dev/i2c-1?addr=0x3d&h=32&rotate=180",
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24", "max7219:/dev/spidev0.1", "tm1637:?clk=A&dio=B&order=321654",
 		"ht16k33:/dev/i2c-1?boards=2&segments=7", hd44780 + "&size=16x4", "aip31068:/dev/i2c-1?size=20x2",
-		"waveshare1602:/dev/i2c-1?backlight=fixed"} {
+		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0"} {
 		if err := display.Check(spec); err != nil {
 			t.Error(err)
 		}

@@ -134,17 +134,22 @@ func TestSSD1306Goldens(t *testing.T) {
 // A decoder that is not ours reads the QR code off the pictures in testdata.
 func TestQRCodeIsRead(t *testing.T) {
 	for _, name := range []string{"png-pin.png", "png-pin-small.png"} {
-		bmp, err := gozxing.NewBinaryBitmapFromImage(readImage(t, filepath.Join("testdata", name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if got.GetText() != displaytest.PIN().URI {
-			t.Errorf("%s: the QR code says %q", name, got.GetText())
-		}
+		wantQR(t, filepath.Join("testdata", name))
+	}
+}
+
+func wantQR(t *testing.T, path string) {
+	t.Helper()
+	bmp, err := gozxing.NewBinaryBitmapFromImage(readImage(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return
+	}
+	if got.GetText() != displaytest.PIN().URI {
+		t.Errorf("%s: the QR code says %q", path, got.GetText())
 	}
 }

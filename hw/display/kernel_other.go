@@ -16,3 +16,7 @@ func openKernelI2C(string) (i2c.BusCloser, error) {
 func openKernelSPI(string) (spi.PortCloser, error) {
 	return nil, errors.New("SPI is supported on Linux only")
 }
+
+func openKernelFramebuffer(string) (Framebuffer, error) {
+	return nil, errors.New("a framebuffer is supported on Linux only")
+}

@@ -39,6 +39,7 @@ func aip31068(cols, rows int, light bool) func() (reader, *displaytest.Board) {
 }
 
 func TestLettersConform(t *testing.T) {
+	t.Parallel() // with the digits
 	for name, d := range letterDisplays {
 		if strings.Contains(name, "x4") {
 			continue // the size is the goldens' to show
