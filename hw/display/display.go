@@ -89,6 +89,8 @@ func drivers() spec.Table[Env, Display] {
 //	ssd1306:/dev/i2c-N?addr=0x3c&h=64&rotate=0
 //	ssd1306:/dev/spidevB.C?dc=GPIO25&reset=GPIO24&h=64&rotate=0
 //	                                   an OLED of 128×64 or, with h=32, 128×32
+//	st7567:/dev/spidevB.C?dc=GPIO6&reset=GPIO5&contrast=40&bias=7&rotate=0
+//	                                   a liquid crystal display of 128×64
 //	max7219:/dev/spidevB.C             eight digits
 //	tm1637:?clk=GPIO23&dio=GPIO24&digits=6&order=123456
 //	                                   six digits, or four

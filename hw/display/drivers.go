@@ -14,6 +14,7 @@ func hardwareDrivers() map[string]spec.Driver[Env, Display] {
 		"max7219":       parseMAX7219,
 		"png":           parsePNG,
 		"ssd1306":       parseSSD1306,
+		"st7567":        parseST7567,
 		"tm1637":        parseTM1637,
 		"waveshare1602": parseWaveshare1602,
 	}

@@ -148,7 +148,7 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, max7219, none, png, ssd1306, term, tm1637, waveshare1602`,
+		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, max7219, none, png, ssd1306, st7567, term, tm1637, waveshare1602`,
 		"term:/dev/tty1":               "takes no path",
 		"term:?color=1":                `unknown parameter "color": it takes none`,
 		"none:?x=1":                    "it takes none",
@@ -179,6 +179,9 @@ func TestOpenRefuses(t *testing.T) {
 		"waveshare1602:/dev/i2c-1?addr=0x3e":              `unknown parameter "addr": it takes backlight`,
 		"fb:":                                             "no path given",
 		"fb:/dev/fb0?w=640":                               `unknown parameter "w": it takes none`,
+		"st7567:/dev/spidev0.0":                           `no dc given: write it as in "st7567:/dev/spidev0.0?dc=GPIO6&reset=GPIO5"`,
+		"st7567:/dev/spidev0.0?dc=A&contrast=64":          "contrast=64 is not a number from 0 to 63",
+		"st7567:/dev/spidev0.0?dc=A&rs=B":                 `unknown parameter "rs": it takes dc, reset, bias, contrast, rotate`,
 		"ssd1306:/dev/i2c-1?addr=0x3c&&h":                 "key=value",
 	} {
 		_, err := display.Open(spec, display.Env{IsTerminal: yes})
@@ -200,7 +203,8 @@ func TestCheckOpensNothing(t *testing.T) {
 	for _, spec := range []string{"term:", "none:", "png:" + file, "ssd1306:/dev/i2c-1?addr=0x3d&h=32&rotate=180",
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24", "max7219:/dev/spidev0.1", "tm1637:?clk=A&dio=B&order=321654",
 		"ht16k33:/dev/i2c-1?boards=2&segments=7", hd44780 + "&size=16x4", "aip31068:/dev/i2c-1?size=20x2",
-		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0"} {
+		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0",
+		"st7567:/dev/spidev0.0?dc=A&contrast=0&bias=9"} {
 		if err := display.Check(spec); err != nil {
 			t.Error(err)
 		}

@@ -14,6 +14,7 @@ func FuzzSpec(f *testing.F) {
 		"max7219:/dev/spidev0.0", "tm1637:?clk=GPIO23&dio=GPIO24&digits=6&order=321654", "ht16k33:/dev/i2c-1?addr=0x70&boards=2&segments=7",
 		"hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO11&size=20x4", "aip31068:/dev/i2c-1?addr=0x3e&size=20x4",
 		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0",
+		"st7567:/dev/spidev0.0?dc=GPIO6&reset=GPIO5&contrast=40&bias=7&rotate=180",
 	} {
 		f.Add(s)
 	}

@@ -25,6 +25,9 @@ var (
 	// lit is a display whose set pixels shine: an OLED.
 	lit = look{back: color.Black, text: color.White, muted: color.White, pin: color.White, mono: true}
 
+	// ink is a display whose set pixels are dark: liquid crystals, paper.
+	ink = look{back: color.White, text: color.Black, muted: color.Black, pin: color.Black, mono: true}
+
 	// night is for colours, easy on the eyes on a television in the dark.
 	night = look{
 		back:  color.RGBA{0x0E, 0x17, 0x26, 0xFF},
