@@ -91,6 +91,9 @@ func drivers() spec.Table[Env, Display] {
 //	                                   an OLED of 128×64 or, with h=32, 128×32
 //	st7567:/dev/spidevB.C?dc=GPIO6&reset=GPIO5&contrast=40&bias=7&rotate=0
 //	                                   a liquid crystal display of 128×64
+//	waveshare2in13v4:/dev/spidevB.C?dc=GPIO25&reset=GPIO17&busy=GPIO24&power=GPIO18&rotate=0
+//	inky:/dev/spidevB.C?model=phat&color=black&dc=GPIO22&reset=GPIO27&busy=GPIO17&rotate=0
+//	                                   e-paper
 //	max7219:/dev/spidevB.C             eight digits
 //	tm1637:?clk=GPIO23&dio=GPIO24&digits=6&order=123456
 //	                                   six digits, or four

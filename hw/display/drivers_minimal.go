@@ -18,7 +18,9 @@ func hardwareDrivers() map[string]spec.Driver[Env, Display] {
 		return nil
 	}
 	all := map[string]spec.Driver[Env, Display]{}
-	for _, name := range []string{"aip31068", "fb", "hd44780", "ht16k33", "max7219", "png", "ssd1306", "st7567", "tm1637", "waveshare1602"} {
+	for _, name := range []string{
+		"aip31068", "fb", "hd44780", "ht16k33", "inky", "max7219", "png", "ssd1306", "st7567", "tm1637", "waveshare1602", "waveshare2in13v4",
+	} {
 		all[name] = absent
 	}
 	return all

@@ -148,7 +148,7 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, max7219, none, png, ssd1306, st7567, term, tm1637, waveshare1602`,
+		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, inky, max7219, none, png, ssd1306, st7567, term, tm1637, waveshare1602, waveshare2in13v4`,
 		"term:/dev/tty1":               "takes no path",
 		"term:?color=1":                `unknown parameter "color": it takes none`,
 		"none:?x=1":                    "it takes none",
@@ -182,6 +182,11 @@ func TestOpenRefuses(t *testing.T) {
 		"st7567:/dev/spidev0.0":                           `no dc given: write it as in "st7567:/dev/spidev0.0?dc=GPIO6&reset=GPIO5"`,
 		"st7567:/dev/spidev0.0?dc=A&contrast=64":          "contrast=64 is not a number from 0 to 63",
 		"st7567:/dev/spidev0.0?dc=A&rs=B":                 `unknown parameter "rs": it takes dc, reset, bias, contrast, rotate`,
+		"inky:/dev/spidev0.0?model=impression":            "model=impression is not one of phat, what",
+		"inky:/dev/spidev0.0?color=blue":                  "color=blue is not one of black, red, yellow",
+		"inky:/dev/spidev0.0?dc=GPIO27":                   "dc and reset are both GPIO27",
+		"waveshare2in13v4:":                               "no path given",
+		"waveshare2in13v4:/dev/spidev0.0?power=GPIO24":    "busy and power are both GPIO24",
 		"ssd1306:/dev/i2c-1?addr=0x3c&&h":                 "key=value",
 	} {
 		_, err := display.Open(spec, display.Env{IsTerminal: yes})
@@ -204,7 +209,8 @@ func TestCheckOpensNothing(t *testing.T) {
 		"ssd1306:/dev/spidev0.0?dc=GPIO25&reset=GPIO24", "max7219:/dev/spidev0.1", "tm1637:?clk=A&dio=B&order=321654",
 		"ht16k33:/dev/i2c-1?boards=2&segments=7", hd44780 + "&size=16x4", "aip31068:/dev/i2c-1?size=20x2",
 		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0",
-		"st7567:/dev/spidev0.0?dc=A&contrast=0&bias=9"} {
+		"st7567:/dev/spidev0.0?dc=A&contrast=0&bias=9", "inky:/dev/spidev0.0?model=what&color=yellow",
+		"waveshare2in13v4:/dev/spidev0.0?power=GPIO18&rotate=180"} {
 		if err := display.Check(spec); err != nil {
 			t.Error(err)
 		}

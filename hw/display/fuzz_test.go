@@ -15,6 +15,7 @@ func FuzzSpec(f *testing.F) {
 		"hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO11&size=20x4", "aip31068:/dev/i2c-1?addr=0x3e&size=20x4",
 		"waveshare1602:/dev/i2c-1?backlight=fixed", "fb:/dev/fb0",
 		"st7567:/dev/spidev0.0?dc=GPIO6&reset=GPIO5&contrast=40&bias=7&rotate=180",
+		"waveshare2in13v4:/dev/spidev0.0?dc=GPIO25&reset=GPIO17&busy=GPIO24&power=GPIO18", "inky:/dev/spidev0.0?model=phat&color=red&busy=GPIO17",
 	} {
 		f.Add(s)
 	}

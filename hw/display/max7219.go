@@ -3,8 +3,6 @@
 package display
 
 import (
-	"periph.io/x/conn/v3/physic"
-	"periph.io/x/conn/v3/spi"
 	"periph.io/x/devices/v3/max7219"
 
 	"xtls-agent/hw/internal/spec"
@@ -51,31 +49,4 @@ func (m *max7219Chip) off() error {
 		return err
 	}
 	return m.bus.err
-}
-
-// keptErrors is an SPI port whose driver does not look at errors, or writes them to
-// the log of the process: they are kept here, and after the first nothing more is
-// sent.
-type keptErrors struct {
-	spi.Port
-	spi.Conn
-	err error
-}
-
-// Connect implements spi.Port.
-func (k *keptErrors) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, error) {
-	var err error
-	k.Conn, err = k.Port.Connect(f, mode, bits)
-	return k, err
-}
-
-// String implements conn.Resource.
-func (k *keptErrors) String() string { return k.Port.String() }
-
-// Tx implements conn.Conn. It does not fail.
-func (k *keptErrors) Tx(w, r []byte) error {
-	if k.err == nil {
-		k.err = k.Conn.Tx(w, r)
-	}
-	return nil
 }

@@ -85,6 +85,15 @@ func (p pinNames) need(key, example string) string { return p.take(key, p.NeedTe
 // may takes a line that need not be there.
 func (p pinNames) may(key string) string { return p.take(key, p.Text(key)) }
 
+// or takes a line that most boards have in one place.
+func (p pinNames) or(key, usual string) string {
+	name := p.Text(key)
+	if name == "" {
+		name = usual
+	}
+	return p.take(key, name)
+}
+
 func (p pinNames) take(key, name string) string {
 	if other := p.taken[name]; other != "" {
 		p.Fail(fmt.Errorf("%s and %s are both %s", other, key, name))

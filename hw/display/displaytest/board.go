@@ -262,8 +262,13 @@ type boardLine struct {
 	driven *gpio.Level // what the other end makes of it
 }
 
-// Edge is an edge that comes from a line's other end.
-func (b *Board) Edge(name string, to gpio.Level) { b.line(name).EdgesChan <- to }
+// Edge is an edge that comes from a line's other end. It is lost if too many wait.
+func (b *Board) Edge(name string, to gpio.Level) {
+	select {
+	case b.line(name).EdgesChan <- to:
+	default:
+	}
+}
 
 func (b *Board) line(name string) *boardLine {
 	b.mu.Lock()
