@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package display_test
 
 import (
@@ -164,7 +166,7 @@ func TestTM1637NotThere(t *testing.T) {
 	if err := d.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), "at CLK and DIO") || !strings.Contains(err.Error(), "acknowledge") {
 		t.Errorf("Show = %v", err)
 	}
-	if board.Open() != 0 {
+	if board.Held() != 0 {
 		t.Error("the lines are still held")
 	}
 	chip := displaytest.NewTM1637("123456")
@@ -188,7 +190,7 @@ func TestTurnBeforeShow(t *testing.T) {
 	for name, dd := range digitDisplays {
 		chip, board := dd.chip()
 		d := open(t, dd.spec, chip.Env())
-		if err := d.(display.Turner).Turn(); err != nil || board.Open() != 0 {
+		if err := d.(display.Turner).Turn(); err != nil || board.Held() != 0 {
 			t.Errorf("%s: Turn = %v", name, err)
 		}
 	}

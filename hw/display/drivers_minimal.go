@@ -25,3 +25,6 @@ func hardwareDrivers() map[string]spec.Driver[Env, Display] {
 	}
 	return all
 }
+
+// Hardware is what drivers need of buses, lines and screens: nothing.
+type Hardware struct{}

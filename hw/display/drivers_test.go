@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package display_test
 
 import (
@@ -9,13 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"xtls-agent/hw/display"
 	"xtls-agent/hw/display/displaytest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T, spec string, env display.Env) display.Display {
 	t.Helper()
@@ -196,6 +194,14 @@ func TestOpenRefuses(t *testing.T) {
 		if check := display.Check(spec); check == nil || check.Error() != err.Error() {
 			t.Errorf("Check(%q) = %v, but Open says %v", spec, check, err)
 		}
+	}
+}
+
+func TestOpenAllRefuses(t *testing.T) {
+	oled := displaytest.NewOLED(0x3C, 64)
+	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, oled.Env(), nil)
+	if err == nil || !strings.Contains(err.Error(), "unknown driver") || oled.Held() != 0 {
+		t.Errorf("OpenAll = %v, buses open: %d", err, oled.Held())
 	}
 }
 

@@ -1,14 +1,10 @@
 package display
 
 import (
-	"image"
 	"io"
 	"os"
 
 	"golang.org/x/term"
-	"periph.io/x/conn/v3/gpio"
-	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/spi"
 )
 
 // Env is what drivers need of the world outside. The zero Env is the real
@@ -21,25 +17,7 @@ type Env struct {
 	// A PIN must not reach a journal, so term: is refused where it is false.
 	IsTerminal func() bool
 
-	// OpenI2C opens the bus with a path like /dev/i2c-1; nil opens the kernel's.
-	OpenI2C func(path string) (i2c.BusCloser, error)
-
-	// OpenSPI opens the device with a path like /dev/spidev0.0; nil opens the
-	// kernel's.
-	OpenSPI func(path string) (spi.PortCloser, error)
-
-	// OpenPin takes the GPIO line of a name like GPIO25; nil takes the kernel's.
-	OpenPin func(name string) (PinCloser, error)
-
-	// OpenFramebuffer opens the screen with a path like /dev/fb0; nil opens the
-	// kernel's.
-	OpenFramebuffer func(path string) (Framebuffer, error)
-}
-
-// PinCloser is a GPIO line that is held until it is closed.
-type PinCloser interface {
-	gpio.PinIO
-	io.Closer
+	Hardware
 }
 
 func (e Env) stdout() io.Writer {
@@ -55,36 +33,4 @@ func (e Env) isTerminal() bool {
 	}
 	f, ok := e.stdout().(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// Framebuffer is the memory of a screen. Closing it gives the screen back to the
-// kernel's text console.
-type Framebuffer interface {
-	// Mode is how the screen is set now.
-	Mode() (FramebufferMode, error)
-
-	// Memory is what the screen is drawn from, until Close.
-	Memory() []byte
-
-	// Take wakes the screen and keeps the text console from drawing on it, as far as
-	// that is there and the program may.
-	Take() error
-
-	io.Closer
-}
-
-// FramebufferMode says how pixels lie in a framebuffer's memory.
-type FramebufferMode struct {
-	Size   image.Point
-	Offset int // bytes before the first pixel that is seen
-	Stride int // bytes from a row to the next
-	Bits   int // of a pixel, little-endian: 16 or 32
-
-	Red, Green, Blue Channel
-}
-
-// Channel is the bits of a colour in a pixel.
-type Channel struct {
-	Shift int // from bit 0 to the lowest
-	Bits  int
 }

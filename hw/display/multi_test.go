@@ -10,9 +10,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"xtls-agent/hw/display"
 	"xtls-agent/hw/display/displaytest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // reports collects what Multi reports.
 type reports struct {
@@ -235,14 +239,6 @@ func TestMultiTurns(t *testing.T) {
 			t.Errorf("turned %d times after Close", n)
 		}
 	})
-}
-
-func TestOpenAllRefuses(t *testing.T) {
-	oled := displaytest.NewOLED(0x3C, 64)
-	_, err := display.OpenAll([]string{"ssd1306:/dev/i2c-1", "oled:"}, oled.Env(), nil)
-	if err == nil || !strings.Contains(err.Error(), "unknown driver") || oled.Open() != 0 {
-		t.Errorf("OpenAll = %v, buses open: %d", err, oled.Open())
-	}
 }
 
 func TestFakeWait(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package display_test
 
 import (
@@ -161,8 +163,8 @@ func TestPaperStuck(t *testing.T) {
 			if took := time.Since(start); took > 7*time.Second {
 				t.Errorf("%s: Show took %v to fail", name, took)
 			}
-			if paper.Open() != 0 {
-				t.Errorf("%s: %d lines and buses are held", name, paper.Open())
+			if paper.Held() != 0 {
+				t.Errorf("%s: %d lines and buses are held", name, paper.Held())
 			}
 			paper.Stuck = false
 			paper.PowerCycle()

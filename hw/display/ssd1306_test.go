@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package display_test
 
 import (
@@ -57,7 +59,7 @@ func TestSSD1306CloseEmptiesMemory(t *testing.T) {
 
 func TestSSD1306NoBus(t *testing.T) {
 	gone := errors.New("no such bus")
-	d := open(t, "ssd1306:/dev/i2c-7", display.Env{OpenI2C: func(string) (i2c.BusCloser, error) { return nil, gone }})
+	d := open(t, "ssd1306:/dev/i2c-7", display.Env{Hardware: display.Hardware{OpenI2C: func(string) (i2c.BusCloser, error) { return nil, gone }}})
 	for range 2 {
 		if err := d.Show(displaytest.PIN()); !errors.Is(err, gone) || !strings.Contains(err.Error(), "/dev/i2c-7") {
 			t.Errorf("Show = %v", err)
@@ -78,11 +80,11 @@ func TestKernelBuses(t *testing.T) {
 		"/dev/spidev0.x?dc=GPIO25":  "is not the path of an SPI device",
 	} {
 		board := &displaytest.Board{} // has the lines; the buses are the kernel's
-		err := open(t, "ssd1306:"+path, display.Env{OpenPin: board.OpenPin}).Show(displaytest.PIN())
+		err := open(t, "ssd1306:"+path, display.Env{Hardware: display.Hardware{OpenPin: board.OpenPin}}).Show(displaytest.PIN())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error with %q", path, err, want)
 		}
-		if board.Open() != 0 {
+		if board.Held() != 0 {
 			t.Errorf("%s: a line is still held", path)
 		}
 	}
@@ -99,8 +101,8 @@ func TestSSD1306LineInUse(t *testing.T) {
 	if err := d.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), "GPIO25 is in use") {
 		t.Errorf("Show = %v", err)
 	}
-	if err := errors.Join(other.Close(), d.Show(displaytest.PIN()), d.Close()); err != nil || o.Open() != 0 {
-		t.Errorf("after the other program has ended: %v, held: %d", err, o.Open())
+	if err := errors.Join(other.Close(), d.Show(displaytest.PIN()), d.Close()); err != nil || o.Held() != 0 {
+		t.Errorf("after the other program has ended: %v, held: %d", err, o.Held())
 	}
 }
 

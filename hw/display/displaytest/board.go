@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package displaytest
 
 import (
@@ -50,7 +52,7 @@ type Event struct {
 
 // Env is the board as drivers see it.
 func (b *Board) Env() display.Env {
-	return display.Env{OpenI2C: b.OpenI2C, OpenSPI: b.OpenSPI, OpenPin: b.OpenPin}
+	return display.Env{Hardware: display.Hardware{OpenI2C: b.OpenI2C, OpenSPI: b.OpenSPI, OpenPin: b.OpenPin}}
 }
 
 // Fail lets writes to buses and lines fail with err after the next n; a nil error
@@ -61,8 +63,8 @@ func (b *Board) Fail(err error, n int) {
 	b.fail, b.left = err, n
 }
 
-// Open is the number of buses and lines that are held now.
-func (b *Board) Open() int {
+// Held is the number of buses and lines that are held now.
+func (b *Board) Held() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.open

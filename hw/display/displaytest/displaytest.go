@@ -27,9 +27,17 @@ type Rig struct {
 	// Blank reports whether what See returned has nothing left of a PIN.
 	Blank func(seen []byte) bool
 
-	// Board is what the display hangs on, if it is one of Board's: then it is also
-	// tested with a display that stops.
-	Board *Board
+	// Board is what the display hangs on, if that is a Board: then it is also tested
+	// with a display that stops.
+	Board Breakable
+}
+
+// Breakable is hardware that can be made to fail; see Board.
+type Breakable interface {
+	Fail(err error, after int)
+	PowerCycle()
+	Crash()
+	Held() int
 }
 
 // PIN is the screen with a PIN that the suite shows.
@@ -229,8 +237,8 @@ func stopsAfter(t *testing.T, rig Rig, n int, want []byte) bool {
 		t.Errorf("after %d writes: Show = %v", n, err)
 	case took > 5*time.Second:
 		t.Errorf("after %d writes: Show took %v to fail", n, took)
-	case rig.Board.Open() != 0:
-		t.Errorf("after %d writes and an error, %d buses and lines are held", n, rig.Board.Open())
+	case rig.Board.Held() != 0:
+		t.Errorf("after %d writes and an error, %d buses and lines are held", n, rig.Board.Held())
 	}
 	rig.Board.PowerCycle()
 	show(t, d, PIN())
@@ -238,8 +246,8 @@ func stopsAfter(t *testing.T, rig Rig, n int, want []byte) bool {
 		t.Errorf("after %d writes and an error the display is not whole again", n)
 	}
 	closeDisplay(t, d)
-	if rig.Board.Open() != 0 {
-		t.Errorf("after Close %d buses and lines are held", rig.Board.Open())
+	if rig.Board.Held() != 0 {
+		t.Errorf("after Close %d buses and lines are held", rig.Board.Held())
 	}
 	return true
 }

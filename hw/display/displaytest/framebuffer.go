@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package displaytest
 
 import (
@@ -39,7 +41,9 @@ func NewFramebuffer(size image.Point, bits int) *Framebuffer {
 }
 
 // Env is a world with that screen.
-func (f *Framebuffer) Env() display.Env { return display.Env{OpenFramebuffer: f.Open} }
+func (f *Framebuffer) Env() display.Env {
+	return display.Env{Hardware: display.Hardware{OpenFramebuffer: f.Open}}
+}
 
 // Open is a display.Env.OpenFramebuffer.
 func (f *Framebuffer) Open(string) (display.Framebuffer, error) {
