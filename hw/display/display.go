@@ -99,7 +99,7 @@ func drivers() spec.Table[Env, Display] {
 //	                                   six digits, or four
 //	ht16k33:/dev/i2c-N?addr=0x70&boards=1&segments=14
 //	                                   four digits, or eight on two boards
-//	hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO11&size=16x2
+//	hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO12&size=16x2
 //	aip31068:/dev/i2c-N?addr=0x3e&size=16x2
 //	waveshare1602:/dev/i2c-N?backlight=rgb
 //	                                   two or four rows of characters

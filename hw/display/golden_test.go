@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/makiuchi-d/gozxing"
@@ -153,5 +154,37 @@ func wantQR(t *testing.T, path string) {
 	}
 	if got.GetText() != displaytest.PIN().URI {
 		t.Errorf("%s: the QR code says %q", path, got.GetText())
+	}
+}
+
+// People can look at every golden, and find every driver, in docs/displays.md.
+func TestDisplaysPage(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "displays.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		want := `src="../hw/display/` + filepath.ToSlash(file) + `"`
+		if filepath.Ext(file) == ".txt" {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = "```\n" + strings.TrimRight(string(text), "\n") + "\n```"
+		}
+		if !strings.Contains(page, want) {
+			t.Errorf("docs/displays.md does not show %s", file)
+		}
+	}
+	_, known, _ := strings.Cut(display.Check("crt:").Error(), "known are ")
+	for driver := range strings.SplitSeq(known, ", ") {
+		if !strings.Contains(page, `"`+driver+":") && driver != "none" {
+			t.Errorf("docs/displays.md has no spec string of %s", driver)
+		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 )
 
 func parseHD44780(s *spec.Spec) func(Env) (Display, error) {
-	const example = "hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO11"
+	const example = "hd44780:?rs=GPIO26&e=GPIO19&d4=GPIO13&d5=GPIO6&d6=GPIO5&d7=GPIO12"
 	s.NoPath()
 	pins := readPins(s)
 	var names []string
