@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"mellium.im/xmpp/jid"
@@ -138,8 +139,8 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.watchButtons(ctx) })
 	group.Go(func() error { return l.serveLocal(ctx) })
 	// Before the device can be reached: who comes at once finds it in pairing mode.
-	if err := l.keeper.Open(pairing.Opening{By: pairing.ByStart}); err != nil && !errors.Is(err, pairing.ErrOwned) {
-		l.log.Info("no pairing window at the start", "why", err)
+	if err := l.openAtStart(); errors.Is(err, pairing.ErrNoDisplay) {
+		group.Go(func() error { l.openWhenShown(ctx); return nil })
 	}
 	if l.cfg.LAN.On() {
 		group.Go(func() error { return l.serveLAN(ctx) })
@@ -167,6 +168,28 @@ func (l *life) stop(why error) {
 	select {
 	case l.end <- why:
 	default:
+	}
+}
+
+// openAtStart opens the window of a device without an owner.
+func (l *life) openAtStart() error {
+	err := l.keeper.Open(pairing.Opening{By: pairing.ByStart})
+	if err != nil && !errors.Is(err, pairing.ErrOwned) {
+		l.log.Info("no pairing window at the start", "why", err)
+	}
+	return err
+}
+
+// shownWithin is how long after the start a display may come to work and still show the first PIN. The slowest e-paper
+// takes half a minute.
+const shownWithin = time.Minute
+
+// openWhenShown opens that window on a display that was too slow for the start.
+func (l *life) openWhenShown(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, shownWithin)
+	defer cancel()
+	if l.panel.screens.Await(within) {
+		_ = l.openAtStart()
 	}
 }
 

@@ -1,6 +1,7 @@
 package display
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,6 +30,9 @@ type Multi struct {
 
 	showing sync.Mutex // one Show at a time; guards closed
 	closed  bool
+
+	mu    sync.Mutex    // guards noted
+	noted chan struct{} // closed and replaced when a display has shown a screen or failed
 }
 
 // Named is a display and the spec string to report it by.
@@ -58,9 +62,9 @@ func NewMulti(displays []Named, report func(spec string, err error)) *Multi {
 	if report == nil {
 		report = func(string, error) {}
 	}
-	m := &Multi{quit: make(chan struct{})}
+	m := &Multi{quit: make(chan struct{}), noted: make(chan struct{})}
 	for _, d := range displays {
-		w := &worker{Named: d, report: report, jobs: make(chan job, 1)}
+		w := &worker{Named: d, report: report, jobs: make(chan job, 1), noted: m.note}
 		m.workers = append(m.workers, w)
 		m.wg.Go(func() { w.run(m.quit) })
 	}
@@ -114,6 +118,33 @@ func (m *Multi) Working() int {
 	return n
 }
 
+// Await waits until a display works, and reports whether one does. E-paper takes many
+// seconds for its first screen; others may be plugged in late.
+func (m *Multi) Await(ctx context.Context) bool {
+	for {
+		m.mu.Lock()
+		noted := m.noted
+		m.mu.Unlock()
+		if m.Working() > 0 {
+			return true
+		}
+		select {
+		case <-noted:
+		case <-ctx.Done():
+			return false
+		case <-m.quit:
+			return false
+		}
+	}
+}
+
+func (m *Multi) note() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.noted)
+	m.noted = make(chan struct{})
+}
+
 // Close clears every display and waits for all of them.
 func (m *Multi) Close() error {
 	m.showing.Lock()
@@ -142,6 +173,7 @@ type job struct {
 type worker struct {
 	Named
 	report   func(string, error)
+	noted    func()
 	jobs     chan job // holds the newest one
 	closeErr error    // set when run has returned
 
@@ -204,6 +236,7 @@ func (w *worker) note(err error, failing *bool) {
 	w.mu.Lock()
 	w.working = err == nil
 	w.mu.Unlock()
+	w.noted()
 	if (err != nil) != *failing {
 		*failing = err != nil
 		w.report(w.Spec, err)

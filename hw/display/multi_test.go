@@ -241,6 +241,44 @@ func TestMultiTurns(t *testing.T) {
 	})
 }
 
+// Whoever waits for a display to work hears of one that is slow, of one that comes back,
+// and of none.
+func TestMultiAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := &slow{takes: 4 * time.Second}
+		bad.Fail(errors.New("unplugged"))
+		m := display.NewMulti([]display.Named{{Spec: "p:", Display: bad}, {Spec: "none:", Display: &slow{takes: time.Hour}}}, nil)
+		_ = m.Show(displaytest.PIN())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		if m.Await(ctx) || time.Since(start) != time.Minute {
+			t.Errorf("Await ended after %v", time.Since(start))
+		}
+		bad.Fail(nil)
+		start = time.Now()
+		if !m.Await(t.Context()) || time.Since(start) > 10*time.Second {
+			t.Errorf("Await ended after %v", time.Since(start))
+		}
+		if !m.Await(ctx) {
+			t.Error("Await does not see what works")
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMultiAwaitEndsWithClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := display.NewMulti(nil, nil)
+		time.AfterFunc(time.Second, func() { _ = m.Close() })
+		if m.Await(t.Context()) {
+			t.Error("nothing works")
+		}
+	})
+}
+
 func TestFakeWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f displaytest.Fake
