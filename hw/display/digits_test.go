@@ -163,7 +163,8 @@ func TestDigitsTyped(t *testing.T) {
 func TestTM1637NotThere(t *testing.T) {
 	board := &displaytest.Board{}
 	d := open(t, "tm1637:?clk=CLK&dio=DIO", board.Env())
-	if err := d.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), "at CLK and DIO") || !strings.Contains(err.Error(), "acknowledge") {
+	want := "no answer from the tm1637 at CLK and DIO"
+	if err := d.Show(displaytest.PIN()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "acknowledge") {
 		t.Errorf("Show = %v", err)
 	}
 	if board.Held() != 0 {

@@ -146,7 +146,8 @@ func TestFakeConforms(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"oled:":                        `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, inky, max7219, none, png, ssd1306, st7567, term, tm1637, waveshare1602, waveshare2in13v4`,
+		"oled:": `unknown driver "oled": known are aip31068, fb, hd44780, ht16k33, inky, max7219, none, png, ssd1306, ` +
+			"st7567, term, tm1637, waveshare1602, waveshare2in13v4",
 		"term:/dev/tty1":               "takes no path",
 		"term:?color=1":                `unknown parameter "color": it takes none`,
 		"none:?x=1":                    "it takes none",

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io/fs"
 	"os"
 	"unsafe"
 
@@ -67,13 +66,8 @@ type kernelFramebuffer struct {
 
 func openKernelFramebuffer(path string) (Framebuffer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no such framebuffer: is a screen connected, and does the kernel drive it? %w", err)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("not allowed: add the user that runs this program to the group video: %w", err)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, explain(err, "there is no such framebuffer: is a screen connected, and does the kernel drive it?", "video")
 	}
 	k := &kernelFramebuffer{f: f}
 	if err := k.mapMemory(); err != nil {

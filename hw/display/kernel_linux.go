@@ -47,13 +47,20 @@ func openKernelSPI(path string) (spi.PortCloser, error) {
 // the reason is found here.
 func reach(path, what, interfaceName, group string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no such %s: switch %s on (on a Raspberry Pi: raspi-config, Interface Options): %w", what, interfaceName, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("not allowed: add the user that runs this program to the group %s: %w", group, err)
-	case err != nil:
-		return err
+	if err != nil {
+		missing := fmt.Sprintf("there is no such %s: switch %s on (on a Raspberry Pi: raspi-config, Interface Options)", what, interfaceName)
+		return explain(err, missing, group)
 	}
 	return f.Close()
+}
+
+// explain says what a person can do about a device that cannot be opened.
+func explain(err error, missing, group string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w", missing, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("not allowed: add the user that runs this program to the group %s: %w", group, err)
+	}
+	return err
 }

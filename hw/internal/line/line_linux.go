@@ -95,7 +95,7 @@ func openOn(path, name string) (*Line, error) {
 			continue
 		}
 		if li.Flags&flagUsed != 0 {
-			return nil, fmt.Errorf("line %s is in use by %q: end that, or take another line: %w", name, text(li.Consumer[:]), unix.EBUSY)
+			return nil, inUse(name, text(li.Consumer[:]))
 		}
 		return request(chip, name, i)
 	}
@@ -109,7 +109,7 @@ func request(chip *os.File, name string, offset uint32) (*Line, error) {
 	copy(r.Consumer[:], "xtls-agent")
 	if err := ioctl(chip, unix.GPIO_V2_GET_LINE_IOCTL, unsafe.Pointer(&r)); err != nil {
 		if errors.Is(err, unix.EBUSY) {
-			err = fmt.Errorf("line %s is in use by another program: %w", name, err)
+			err = inUse(name, "another program")
 		}
 		return nil, err
 	}
@@ -118,6 +118,11 @@ func request(chip *os.File, name string, offset uint32) (*Line, error) {
 		return nil, errors.Join(err, unix.Close(int(r.Fd)))
 	}
 	return &Line{name: name, offset: int(offset), f: os.NewFile(uintptr(r.Fd), name)}, nil
+}
+
+// inUse names who holds a line: a program, or a driver of the kernel.
+func inUse(name, consumer string) error {
+	return fmt.Errorf("line %s is in use by %q: end that, or take another line: %w", name, consumer, unix.EBUSY)
 }
 
 func text(b []byte) string {

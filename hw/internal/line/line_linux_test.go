@@ -64,6 +64,15 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestInUse(t *testing.T) {
+	held := unix.GPIOV2LineInfo{}
+	copy(held.Consumer[:], "spi0 CS0")
+	err := inUse("GPIO8", text(held.Consumer[:]))
+	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), `line GPIO8 is in use by "spi0 CS0"`) {
+		t.Errorf("inUse = %v", err)
+	}
+}
+
 // A wait ends at its time, at an event, and at Close.
 func TestWaitForEdge(t *testing.T) {
 	var ends [2]int
