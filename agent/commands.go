@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/metrics"
+	"strings"
 	"time"
 
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/control"
+	"xtls-agent/hw/display"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
 )
@@ -20,7 +22,7 @@ func (l *life) Status() control.Status {
 	s := control.Status{
 		Name: l.cfg.Name.String(), Version: l.env.Version,
 		Uptime: l.env.Now().Sub(l.agent.started),
-		Links:  l.links.list(), Pairing: l.pairingInWords(),
+		Links:  l.links.list(), Pairing: l.pairingInWords(), Displays: displaysInWords(l.panel.screens.States()),
 		Clock: l.env.Now(), ClockSet: clockSet(l.env.Now()),
 		Memory: memoryInUse(), Goroutines: runtime.NumGoroutine(),
 	}
@@ -35,6 +37,24 @@ func memoryInUse() uint64 {
 	all := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(all)
 	return all[0].Value.Uint64() - all[1].Value.Uint64()
+}
+
+// displaysInWords says of each display how it is doing. An error may have several lines; the first says what is wrong.
+func displaysInWords(states []display.State) []string {
+	var words []string
+	for _, s := range states {
+		how := "works"
+		switch {
+		case s.Spec == "none:":
+			how = "shows nothing"
+		case s.Err != nil:
+			how, _, _ = strings.Cut("fails: "+s.Err.Error(), "\n")
+		case !s.Tried:
+			how = "has its first screen to show"
+		}
+		words = append(words, s.Spec+" "+how)
+	}
+	return words
 }
 
 func (l *life) pairingInWords() string {

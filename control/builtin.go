@@ -19,7 +19,8 @@ type Status struct {
 	Uptime   time.Duration
 	Owners   []string // their bare JIDs
 	Links    []LinkStatus
-	Pairing  string // in words: "closed", "open for 2m10s"
+	Displays []string // in words, each with its spec string
+	Pairing  string   // in words: "closed", "open for 2m10s"
 	Clock    time.Time
 	ClockSet bool // false while it is behind the program's build date
 
@@ -68,6 +69,7 @@ func statusForm(s Status) *form.Form {
 	add("uptime", "Up for", s.Uptime.Truncate(time.Second).String())
 	add("owners", "Owners", append([]string(nil), s.Owners...)...)
 	add("links", "Links", links...)
+	add("displays", "Displays", append([]string(nil), s.Displays...)...)
 	add("pairing", "Pairing", s.Pairing)
 	add("clock", "Clock", clock)
 	add("memory", "Memory", fmt.Sprintf("%.1f MB, %d goroutines", float64(s.Memory)/1e6, s.Goroutines))

@@ -173,8 +173,8 @@ type device struct {
 func (d *device) Status() control.Status {
 	return control.Status{
 		Name: "Box", Version: "1.0", Uptime: 90 * time.Second, Owners: []string{"alice@x", "bob@x"},
-		Links: []control.LinkStatus{{Name: "lan", State: "listening"}, {Name: "c2s", Addr: "box@y/1", State: "connected"}},
-		Clock: time.Unix(0, 0),
+		Links:    []control.LinkStatus{{Name: "lan", State: "listening"}, {Name: "c2s", Addr: "box@y/1", State: "connected"}},
+		Displays: []string{"term: works"}, Clock: time.Unix(0, 0),
 	}
 }
 
@@ -205,7 +205,8 @@ func TestBuiltIns(t *testing.T) {
 
 	got, err := call(t, s, "status", nil)
 	if err != nil || got.Form.Value("uptime") != "1m30s" || got.Form.Value("clock") != "1970-01-01T00:00:00Z (not set)" ||
-		strings.Join(got.Form.Field("links").Values, "|") != "lan: listening|c2s box@y/1: connected" || got.Form.Field("owners").Values[1] != "bob@x" {
+		strings.Join(got.Form.Field("links").Values, "|") != "lan: listening|c2s box@y/1: connected" || got.Form.Field("owners").Values[1] != "bob@x" ||
+		got.Form.Value("displays") != "term: works" {
 		t.Errorf("status: %v, %v", got.Form.Element(), err)
 	}
 

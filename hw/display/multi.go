@@ -118,6 +118,24 @@ func (m *Multi) Working() int {
 	return n
 }
 
+// State is how a display is doing.
+type State struct {
+	Spec  string
+	Tried bool  // it has shown a screen, or failed to
+	Err   error // why it does not show the last one
+}
+
+// States tells how each display is doing, in the order of the list.
+func (m *Multi) States() []State {
+	states := make([]State, len(m.workers))
+	for i, w := range m.workers {
+		w.mu.Lock()
+		states[i] = State{w.Spec, w.tried, w.err}
+		w.mu.Unlock()
+	}
+	return states
+}
+
 // Await waits until a display works, and reports whether one does. E-paper takes many
 // seconds for its first screen; others may be plugged in late.
 func (m *Multi) Await(ctx context.Context) bool {
@@ -177,8 +195,9 @@ type worker struct {
 	jobs     chan job // holds the newest one
 	closeErr error    // set when run has returned
 
-	mu      sync.Mutex // guards working
-	working bool
+	mu    sync.Mutex // guards what follows
+	tried bool       // it was given a screen, and has shown it or failed
+	err   error      // of the last one
 }
 
 // give replaces a job that still waits. Only Multi.Show calls it, one at a time.
@@ -234,7 +253,7 @@ func stopped() *time.Timer {
 // note keeps the display's state and reports a change of it.
 func (w *worker) note(err error, failing *bool) {
 	w.mu.Lock()
-	w.working = err == nil
+	w.tried, w.err = true, err
 	w.mu.Unlock()
 	w.noted()
 	if (err != nil) != *failing {
@@ -249,5 +268,5 @@ func (w *worker) works() bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.working
+	return w.tried && w.err == nil
 }

@@ -62,7 +62,7 @@ func TestMultiRetriesWhatFails(t *testing.T) {
 		var rep reports
 		bad.Fail(errors.New("unplugged"))
 		m := display.NewMulti([]display.Named{{Spec: "good:", Display: &good}, {Spec: "bad:", Display: &bad}}, rep.add)
-		if m.Working() != 0 {
+		if m.Working() != 0 || m.States()[0] != (display.State{Spec: "good:"}) {
 			t.Error("a display counts as working before its first Show")
 		}
 		for _, s := range []display.Screen{displaytest.PIN(), displaytest.Message()} {
@@ -78,6 +78,9 @@ func TestMultiRetriesWhatFails(t *testing.T) {
 			t.Errorf("Working = %d", m.Working())
 		}
 		rep.want(t, "bad: unplugged")
+		if s := m.States(); s[0] != (display.State{Spec: "good:", Tried: true}) || s[1].Spec != "bad:" || s[1].Err.Error() != "unplugged" {
+			t.Errorf("States = %v", s)
+		}
 
 		bad.Fail(nil)
 		time.Sleep(10 * time.Second)
