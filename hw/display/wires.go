@@ -15,7 +15,7 @@ import (
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/spi"
 
-	"xtls-agent/hw/internal/line"
+	"xtls-agent/hw/internal/gpioline"
 	"xtls-agent/hw/internal/spec"
 )
 
@@ -68,7 +68,21 @@ func (w *wires) pin(name string) gpio.PinIO {
 	if name == "" {
 		return nil
 	}
-	return plug(w, w.env.OpenPin, func(name string) (PinCloser, error) { return line.Open(name) }, name)
+	return plug(w, w.env.OpenPin, openKernelPin, name)
+}
+
+// kernelPin is a line of the kernel's GPIO, taken when it is first read or set.
+type kernelPin struct{ gpio.PinIO }
+
+// Close gives the line back.
+func (p kernelPin) Close() error { return p.Halt() }
+
+func openKernelPin(name string) (PinCloser, error) {
+	p, err := gpioline.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return kernelPin{p}, nil
 }
 
 // pinNames reads the names of lines from a spec. No two may be the same.

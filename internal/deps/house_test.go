@@ -79,7 +79,6 @@ var house = []floor{
 	{"hw/output", []string{"hw/internal/..."}},
 	{"hw/internal/gpioline", nil}, // a line of the kernel's GPIO, as a pin of periph
 	{"hw/internal/spec", nil},
-	{"hw/internal/line", nil},
 
 	{"xmpp/internal/peerlink", []string{"xmpp", "internal/testpeer"}},
 	{"xmpp/linktest", []string{"xmpp"}},

@@ -13,8 +13,10 @@ import (
 	"periph.io/x/conn/v3/gpio"
 )
 
-// Of enum gpio_v2_line_flag, which golang.org/x/sys/unix lacks.
+// Of include/uapi/linux/gpio.h, which golang.org/x/sys/unix lacks: GPIO_V2_LINE_SET_CONFIG_IOCTL, and some of enum gpio_v2_line_flag.
 const (
+	setConfig = 0xC110B40D
+
 	flagInput        = 1 << 2
 	flagOutput       = 1 << 3
 	flagEdgeRising   = 1 << 4
@@ -153,9 +155,16 @@ func bit(l gpio.Level) uint64 {
 	return 0
 }
 
-// take asks the kernel for the line. The caller holds p.mu.
+// take asks the kernel for the line, or for another use of the one that it has given. The caller holds p.mu.
 func (p *pin) take(config unix.GPIOV2LineConfig, out bool) error {
-	p.release()
+	if p.taken != nil && p.lost == nil {
+		if err := p.note(ioctl(p.taken, setConfig, &config)); err != nil {
+			return err
+		}
+		p.out = out
+		return nil
+	}
+	_ = p.release()
 	chip, err := os.Open(p.chip)
 	if err != nil {
 		return err

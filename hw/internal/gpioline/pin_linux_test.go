@@ -4,9 +4,29 @@ import (
 	"os"
 	"testing"
 	"time"
+	"unsafe"
 
+	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 )
+
+// The kernel's numbers hold the sizes of what they are given (include/uapi/asm-generic/ioctl.h): a field too many would corrupt memory.
+func TestSizes(t *testing.T) {
+	for name, c := range map[string]struct {
+		request uint32
+		size    uintptr
+	}{
+		"config":  {setConfig, unsafe.Sizeof(unix.GPIOV2LineConfig{})},
+		"request": {unix.GPIO_V2_GET_LINE_IOCTL, unsafe.Sizeof(unix.GPIOV2LineRequest{})},
+		"info":    {unix.GPIO_V2_GET_LINEINFO_IOCTL, unsafe.Sizeof(unix.GPIOV2LineInfo{})},
+		"values":  {unix.GPIO_V2_LINE_SET_VALUES_IOCTL, unsafe.Sizeof(unix.GPIOV2LineValues{})},
+		"chip":    {unix.GPIO_GET_CHIPINFO_IOCTL, unsafe.Sizeof(unix.GPIOChipInfo{})},
+	} {
+		if got := uintptr(c.request >> 16 & 0x3FFF); got != c.size {
+			t.Errorf("%s: the kernel is told %d bytes, and given %d", name, got, c.size)
+		}
+	}
+}
 
 // taken is a pin whose line is a pipe: what is written to w is an edge.
 func taken(t *testing.T) (p *pin, w *os.File) {
