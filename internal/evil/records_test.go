@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
@@ -165,6 +166,7 @@ func (sc *scene) recover(t *testing.T) {
 			t.Fatalf("the device is owned by somebody who does not know it: %v", r)
 		}
 	}
+	synctest.Wait() // the display may be a moment behind the PIN that was spent
 	sc.d.press()
 	sc.p.mustPair(sc.d)
 	sc.check(t)
