@@ -42,7 +42,7 @@ func authentic(t *testing.T) []edit {
 }
 
 // DESIGN §3: what is computed from a, b, x or v runs in constant time. A whole pairing is run with all of them, and the PIN, marked; nothing
-// branches on what comes of them, nor makes an address of it, but what is in the list. That of the three versions of the inner
+// branches on what comes of them, nor makes an address of it, but what is in the list. That of the four versions of the inner
 // loop of package modexp.
 func TestNothingBranchesOnASecret(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,7 @@
 //
 // What an operation takes, in time and memory access, depends on the sizes of modulus and exponent and on nothing else. It is not a
 // bignum library: no parsing, no printing, no other operations than those that SRP needs. It is Montgomery's arithmetic on limbs of
-// a machine word, with one inner loop in assembly; docs/design/006-montgomery.md says what is computed how, and why.
+// a machine word, with inner loops in assembly; docs/design/006-montgomery.md says what is computed how, and why.
 package modexp
 
 import (

@@ -9,10 +9,10 @@ import "math/bits"
 // scratch returns room for a product, and for a factor.
 func (m *Modulus) scratch() []uint { return make([]uint, 3*len(m.n)) }
 
-// mul sets z = x·y/R. The multiples of x and of N are added in turn, so that each limb of t is used while it is near. t is scratch.
+// mulByRow is mul, a call for each row. The multiples of x and of N are added in turn, so that each limb of t is used while it is near.
 //
 //go:norace
-func (m *Modulus) mul(z, x, y, t []uint) {
+func (m *Modulus) mulByRow(z, x, y, t []uint) {
 	n := len(m.n)
 	t = t[:2*n]
 	clear(t)
@@ -25,10 +25,10 @@ func (m *Modulus) mul(z, x, y, t []uint) {
 	m.subtractOnce(z, t[n:], carry)
 }
 
-// square sets z = x·x/R. Each product of two different limbs is computed once and doubled. t is scratch.
+// squareByRow is square, a call for each row. Each product of two different limbs is computed once and doubled.
 //
 //go:norace
-func (m *Modulus) square(z, x, t []uint) {
+func (m *Modulus) squareByRow(z, x, t []uint) {
 	n := len(m.n)
 	t, rest := t[:2*n], t[2*n:3*n]
 	clear(t)
@@ -39,7 +39,7 @@ func (m *Modulus) square(z, x, t []uint) {
 		t[i+n] = addMul(t[i+from:i+n], rest[from:], limb)
 	}
 	doubleAndAddSquares(t, x)
-	m.reduce(z, t)
+	m.reduceByRow(z, t)
 }
 
 // doubleAndAddSquares sets t = 2t + Σ x[i]² · 2^(2i·wordBits).
@@ -57,10 +57,10 @@ func doubleAndAddSquares(t, x []uint) {
 	}
 }
 
-// reduce sets z = t/R for a t less than N·R, which it destroys.
+// reduceByRow is reduce, a call for each row.
 //
 //go:norace
-func (m *Modulus) reduce(z, t []uint) {
+func (m *Modulus) reduceByRow(z, t []uint) {
 	n := len(m.n)
 	t = t[:2*n]
 	var carry uint

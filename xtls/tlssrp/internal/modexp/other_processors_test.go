@@ -53,7 +53,7 @@ func checkOnlyVersion(t *testing.T, program, version string) {
 	if err != nil {
 		t.Fatalf("go tool nm: %v\n%s", err, out)
 	}
-	for _, v := range []string{"addMulUMAAL", "addMulUMULH", "addMulBMI2"} {
+	for _, v := range []string{"addMulUMAAL", "addMulUMULH", "addMulBMI2", "mulADX"} {
 		if has := strings.Contains(string(out), "."+v); has != (v == version) {
 			t.Errorf("the program has %s: %v", v, has)
 		}

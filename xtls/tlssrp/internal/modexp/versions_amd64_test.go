@@ -14,11 +14,16 @@ func versions() map[string]version {
 	}
 }
 
-// A processor that lacks BMI2 computes the same. (One that runs the tests and lacks it fails TestAddMul: it cannot say anything about both.)
-func TestWithoutBMI2(t *testing.T) {
-	had := hasBMI2
-	hasBMI2 = false
-	defer func() { hasBMI2 = had }()
-	TestAgainstMathBigAndBigmod(t)
-	TestPowersAgainstMathBigAndBigmod(t)
+// A processor that lacks ADX, or BMI2 too, computes the same. (One that runs the tests and lacks them fails TestBlocks and TestAddMul:
+// it cannot say anything about all.)
+func TestOnOlderProcessors(t *testing.T) {
+	hadADX, hadBMI2 := hasADX, hasBMI2
+	defer func() { hasADX, hasBMI2 = hadADX, hadBMI2 }()
+	for name, has := range map[string]bool{"without ADX": true, "without BMI2": false} {
+		hasADX, hasBMI2 = false, has
+		t.Run(name, func(t *testing.T) {
+			TestAgainstMathBigAndBigmod(t)
+			TestPowersAgainstMathBigAndBigmod(t)
+		})
+	}
 }
