@@ -32,6 +32,14 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+// What the rows of a square carry goes through the last block's products, in which, for this number, each limb that it can go through is full.
+func TestSquareCarriesThroughTheLastBlock(t *testing.T) {
+	const full = ^uint(0)
+	x := append(limbs(block, func() uint { return full }),
+		full-0xc0<<48, full-1<<56, full>>6, 1<<60, 1<<62, 1<<63, full, 1)
+	compareBlocks(t, limbs(len(x), func() uint { return full }), x, x)
+}
+
 // FuzzBlocks does the same with limbs that somebody else chooses: first N's, then x's and y's.
 func FuzzBlocks(f *testing.F) {
 	f.Add(slices.Repeat([]byte{0xff}, 3*64))
