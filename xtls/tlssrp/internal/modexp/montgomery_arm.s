@@ -1,0 +1,102 @@
+//go:build arm.6 && !purego
+
+#include "textflag.h"
+
+// As in addmul_arm.s: R3:Ra is Rm·R2 + Ra + R3.
+#define UMAAL(Rm, Ra) WORD $(0xe0430290 + Ra<<12 + Rm)
+
+// FOUR adds four limbs of x, times R2, to t, with the carry R3. t is R0 and x R1, which both move on.
+#define FOUR \
+	MOVM.IA.W (R1), [R4-R7]                \
+	MOVM.IA   (R0), [R8, R9, R11, R14]     \
+	UMAAL(4, 8)                            \
+	UMAAL(5, 9)                            \
+	UMAAL(6, 11)                           \
+	UMAAL(7, 14)                           \
+	MOVM.IA.W [R8, R9, R11, R14], (R0)
+
+// ROW adds a row of R12 limbs, whole blocks of eight. What it carries, to be added to the limb after it, at R0, is then R3.
+#define ROW(eight) \
+	MOVW  $0, R3 \
+eight:         \
+	FOUR         \
+	FOUR         \
+	SUB.S $8, R12 \
+	BNE   eight
+
+// func mulUMAAL(t, x, y, modulus *uint, n int, inv uint) (carry uint)
+//
+// For each limb i of y a row of x and one of N, both into t from limb i on. Before that, the lower i limbs of t are 0, limb i+n and those
+// after it are not yet written, and what both rows carry makes limb i+n.
+TEXT ·mulUMAAL(SB), NOSPLIT, $12-28
+	MOVW n+16(FP), R12
+	MOVW R12, left-4(SP)
+	MOVW $0, R3
+	MOVW R3, carry+24(FP)
+
+row:
+	MOVW   y+8(FP), R4
+	MOVW.P 4(R4), R2
+	MOVW   R4, y+8(FP)
+	MOVW   t+0(FP), R0
+	MOVW   x+4(FP), R1
+	MOVW   n+16(FP), R12
+	ROW(ofX)
+	MOVW   R3, high-8(SP)
+	MOVW   t+0(FP), R0
+	MOVW   modulus+12(FP), R1
+	MOVW   n+16(FP), R12
+	MOVW   inv+20(FP), R4
+	MOVW.P 4(R0), R5
+	MOVW   R0, t+0(FP)
+	MUL    R4, R5, R2
+	SUB    $4, R0
+	ROW(ofN)
+	MOVW   high-8(SP), R4
+	MOVW   carry+24(FP), R5
+	MOVW   $0, R6
+	ADD.S  R4, R3
+	ADC    $0, R6
+	ADD.S  R5, R3
+	ADC    $0, R6 // which of both sums carries at most one does
+	MOVW   R3, (R0)
+	MOVW   R6, carry+24(FP)
+	MOVW   left-4(SP), R12
+	SUB.S  $1, R12
+	MOVW   R12, left-4(SP)
+	BNE    row
+	RET
+
+// func reduceUMAAL(t, modulus *uint, n int, inv uint) (carry uint)
+//
+// For each limb i of the lower half of t a row of N, which makes it 0 as those below it.
+TEXT ·reduceUMAAL(SB), NOSPLIT, $8-20
+	MOVW n+8(FP), R12
+	MOVW R12, left-4(SP)
+	MOVW $0, R3
+	MOVW R3, carry+16(FP)
+
+row:
+	MOVW   t+0(FP), R0
+	MOVW   modulus+4(FP), R1
+	MOVW   n+8(FP), R12
+	MOVW   inv+12(FP), R4
+	MOVW.P 4(R0), R5
+	MOVW   R0, t+0(FP)
+	MUL    R4, R5, R2
+	SUB    $4, R0
+	ROW(ofN)
+	MOVW   (R0), R4
+	MOVW   carry+16(FP), R5
+	MOVW   $0, R6
+	ADD.S  R4, R3
+	ADC    $0, R6
+	ADD.S  R5, R3
+	ADC    $0, R6
+	MOVW   R3, (R0)
+	MOVW   R6, carry+16(FP)
+	MOVW   left-4(SP), R12
+	SUB.S  $1, R12
+	MOVW   R12, left-4(SP)
+	BNE    row
+	RET
