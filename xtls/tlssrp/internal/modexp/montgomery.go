@@ -39,7 +39,7 @@ func (m *Modulus) squareByRow(z, x, t []uint) {
 		t[i+n] = addMul(t[i+from:i+n], rest[from:], limb)
 	}
 	doubleAndAddSquares(t, x)
-	m.reduce(z, t)
+	m.reduceByRow(z, t)
 }
 
 // doubleAndAddSquares sets t = 2t + Σ x[i]² · 2^(2i·wordBits).

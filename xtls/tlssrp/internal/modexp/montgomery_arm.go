@@ -6,6 +6,9 @@ package modexp
 func mulUMAAL(t, x, y, modulus *uint, n int, inv uint) (carry uint)
 
 //go:noescape
+func squareUMAAL(t, x, rest *uint, n int)
+
+//go:noescape
 func reduceUMAAL(t, modulus *uint, n int, inv uint) (carry uint)
 
 // mul sets z = x·y/R. t is scratch.
@@ -22,7 +25,18 @@ func (m *Modulus) mul(z, x, y, t []uint) {
 }
 
 // square sets z = x·x/R. t is scratch.
-func (m *Modulus) square(z, x, t []uint) { m.squareByRow(z, x, t) }
+func (m *Modulus) square(z, x, t []uint) {
+	n := len(m.n)
+	if n%block != 0 {
+		m.squareByRow(z, x, t)
+		return
+	}
+	x, t, rest := x[:n], t[:2*n], t[2*n:3*n]
+	clear(t)
+	copy(rest, x)
+	squareUMAAL(&t[0], &x[0], &rest[0], n)
+	m.reduce(z, t)
+}
 
 // reduce sets z = t/R for a t less than N·R, which it destroys.
 func (m *Modulus) reduce(z, t []uint) {

@@ -67,6 +67,59 @@ row:
 	BNE    row
 	RET
 
+// func squareUMAAL(t, x, rest *uint, n int)
+//
+// t is 0, and rest is x. For each limb i a row of those after it: a row of rest, from the block on that limb i+1 is in; all limbs of rest up
+// to i have been set to 0. Then t is doubled, and the squares are added.
+TEXT ·squareUMAAL(SB), NOSPLIT, $8-16
+	MOVW $0, R4
+
+row:
+	MOVW x+4(FP), R5
+	MOVW R4<<2(R5), R2
+	MOVW rest+8(FP), R1
+	MOVW $0, R6
+	MOVW R6, R4<<2(R1)
+	MOVW t+0(FP), R0
+	ADD  R4<<2, R0
+	ADD  $1, R4
+	MOVW R4, i-4(SP)
+	BIC  $7, R4
+	ADD  R4<<2, R0
+	ADD  R4<<2, R1
+	MOVW n+12(FP), R12
+	SUB  R4, R12
+	ROW(ofRest)
+	MOVW R3, (R0)
+	MOVW i-4(SP), R4
+	MOVW n+12(FP), R5
+	SUB  $1, R5
+	CMP  R5, R4
+	BNE  row
+
+	// R2 is a limb, whose square goes to R4 and R5, twice. R8 is the bit that doubling moves on, R3 the carry of the sum.
+	MOVW t+0(FP), R0
+	MOVW x+4(FP), R1
+	MOVW n+12(FP), R12
+	MOVW $0, R3
+	MOVW $0, R8
+
+limb:
+	MOVW.P    4(R1), R2
+	MOVM.IA   (R0), [R4, R5]
+	ORR       R4<<1, R8, R6
+	MOVW      R4>>31, R8
+	ORR       R5<<1, R8, R7
+	MOVW      R5>>31, R8
+	UMAAL(2, 6)
+	ADD.S     R3, R7
+	MOVW      $0, R3
+	ADC       $0, R3
+	MOVM.IA.W [R6, R7], (R0)
+	SUB.S     $1, R12
+	BNE       limb
+	RET
+
 // func reduceUMAAL(t, modulus *uint, n int, inv uint) (carry uint)
 //
 // For each limb i of the lower half of t a row of N, which makes it 0 as those below it.
