@@ -11,6 +11,9 @@ func squareUMAAL(t, x, rest *uint, n int)
 //go:noescape
 func reduceUMAAL(t, modulus *uint, n int, inv uint) (carry uint)
 
+//go:noescape
+func subtractBlocks(z, t, modulus *uint, n int, carry uint)
+
 // mul sets z = x·y/R. t is scratch.
 func (m *Modulus) mul(z, x, y, t []uint) {
 	n := len(m.n)
@@ -18,10 +21,10 @@ func (m *Modulus) mul(z, x, y, t []uint) {
 		m.mulByRow(z, x, y, t)
 		return
 	}
-	x, y, t = x[:n], y[:n], t[:2*n]
+	z, x, y, t = z[:n], x[:n], y[:n], t[:2*n]
 	clear(t[:n])
 	carry := mulUMAAL(&t[0], &x[0], &y[0], &m.n[0], n, m.inv)
-	m.subtractOnce(z, t[n:], carry)
+	subtractBlocks(&z[0], &t[n], &m.n[0], n, carry)
 }
 
 // square sets z = x·x/R. t is scratch.
@@ -45,7 +48,7 @@ func (m *Modulus) reduce(z, t []uint) {
 		m.reduceByRow(z, t)
 		return
 	}
-	t = t[:2*n]
+	z, t = z[:n], t[:2*n]
 	carry := reduceUMAAL(&t[0], &m.n[0], n, m.inv)
-	m.subtractOnce(z, t[n:], carry)
+	subtractBlocks(&z[0], &t[n], &m.n[0], n, carry)
 }

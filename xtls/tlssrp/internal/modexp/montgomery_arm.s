@@ -153,3 +153,51 @@ row:
 	MOVW   R12, left-4(SP)
 	BNE    row
 	RET
+
+// func subtractBlocks(z, t, modulus *uint, n int, carry uint)
+//
+// It sets z = t - N, t having the carry before it; then z += N if that was less than 0: R3 is -1 then, else 0. SUB and TEQ leave the carry
+// alone.
+TEXT ·subtractBlocks(SB), NOSPLIT, $4-20
+	MOVW z+0(FP), R0
+	MOVW t+4(FP), R1
+	MOVW modulus+8(FP), R2
+	MOVW n+12(FP), R12
+	CMP  R0, R0 // no borrow
+
+subtract:
+	MOVM.IA.W (R1), [R4-R7]
+	MOVM.IA.W (R2), [R8, R9, R11, R14]
+	SBC.S     R8, R4
+	SBC.S     R9, R5
+	SBC.S     R11, R6
+	SBC.S     R14, R7
+	MOVM.IA.W [R4-R7], (R0)
+	SUB       $4, R12
+	TEQ       $0, R12
+	BNE       subtract
+	SBC       R3, R3
+	MOVW      carry+16(FP), R4
+	ADD       R4, R3
+
+	MOVW  z+0(FP), R0
+	MOVW  modulus+8(FP), R2
+	MOVW  n+12(FP), R12
+	ADD.S $0, R12 // no carry
+
+add:
+	MOVM.IA.W (R2), [R8, R9, R11, R14]
+	MOVM.IA   (R0), [R4-R7]
+	AND       R3, R8
+	AND       R3, R9
+	AND       R3, R11
+	AND       R3, R14
+	ADC.S     R8, R4
+	ADC.S     R9, R5
+	ADC.S     R11, R6
+	ADC.S     R14, R7
+	MOVM.IA.W [R4-R7], (R0)
+	SUB       $4, R12
+	TEQ       $0, R12
+	BNE       add
+	RET
