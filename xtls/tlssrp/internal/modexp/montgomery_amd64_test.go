@@ -30,7 +30,7 @@ func checkSquare(t *testing.T, x []uint) {
 	}
 }
 
-// What the rows of a square carry goes through the last block's products, in which, for this number, each limb that it can go through is full.
+// What the rows of a square carry goes into the last block's products. With this number all limbs that it can go through are full.
 func TestSquareCarriesThroughTheLastBlock(t *testing.T) {
 	const full = ^uint(0)
 	x := append(limbs(block, func() uint { return full }),

@@ -28,7 +28,7 @@ eight:         \
 //
 // For each limb i of y a row of x and one of N, both into t from limb i on. Before that, the lower i limbs of t are 0, limb i+n and those
 // after it are not yet written, and what both rows carry makes limb i+n.
-TEXT ·mulUMAAL(SB), NOSPLIT, $12-28
+TEXT ·mulUMAAL(SB), NOSPLIT, $8-28
 	MOVW n+16(FP), R12
 	MOVW R12, left-4(SP)
 	MOVW $0, R3
@@ -58,7 +58,7 @@ row:
 	ADD.S  R4, R3
 	ADC    $0, R6
 	ADD.S  R5, R3
-	ADC    $0, R6 // which of both sums carries at most one does
+	ADC    $0, R6 // of both sums at most one carries
 	MOVW   R3, (R0)
 	MOVW   R6, carry+24(FP)
 	MOVW   left-4(SP), R12
@@ -69,9 +69,9 @@ row:
 
 // func squareUMAAL(t, x, rest *uint, n int)
 //
-// t is 0, and rest is x. For each limb i a row of those after it: a row of rest, from the block on that limb i+1 is in; all limbs of rest up
-// to i have been set to 0. Then t is doubled, and the squares are added.
-TEXT ·squareUMAAL(SB), NOSPLIT, $8-16
+// t is 0, and rest is x. For each limb i a row of those after it: a row of rest, from the block on that limb i+1 is in, with all limbs up
+// to i set to 0. Then t is doubled, and the squares are added.
+TEXT ·squareUMAAL(SB), NOSPLIT, $4-16
 	MOVW $0, R4
 
 row:
@@ -123,7 +123,7 @@ limb:
 // func reduceUMAAL(t, modulus *uint, n int, inv uint) (carry uint)
 //
 // For each limb i of the lower half of t a row of N, which makes it 0 as those below it.
-TEXT ·reduceUMAAL(SB), NOSPLIT, $8-20
+TEXT ·reduceUMAAL(SB), NOSPLIT, $4-20
 	MOVW n+8(FP), R12
 	MOVW R12, left-4(SP)
 	MOVW $0, R3
