@@ -89,7 +89,7 @@ var errSessionEnded = errors.New("xtls: the session ended")
 // by an alert; who gives up, on a line that stands still, just goes. A person must not take the one for the other.
 func endedInTLS(end error, m Method, err error) error {
 	told := ended(end, m)
-	if cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); cut && errors.Is(told, ErrNotAuthentic) {
+	if transportClosed(err) && errors.Is(told, ErrNotAuthentic) {
 		return fmt.Errorf("xtls: %w during the handshake", ErrPeerEnded)
 	}
 	return told
@@ -166,9 +166,14 @@ func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn
 	return nil, cause(ctx, err)
 }
 
+// transportClosed reports whether the peer has closed the transport, as reading or writing found.
+func transportClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
+}
+
 // withReason waits a moment for the end of the session if err says that the peer has closed the transport: its reason follows.
 func withReason(js *jingle.Session, err error) error {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) {
+	if !transportClosed(err) {
 		return err
 	}
 	select {

@@ -3,6 +3,8 @@ package xtls
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"mellium.im/xmpp/jid"
+
+	"xtls-agent/xtls/jingle"
 )
 
 // uncounted is an attempt whose proof cannot be counted.
@@ -70,4 +74,18 @@ func TestVerdictLeavesThoughTheAttemptEnds(t *testing.T) {
 	}
 	_ = far.Close()
 	serving.Wait()
+}
+
+// A peer that closed the transport without an alert has given up, on a line that stood still: that is no verdict on who it is. It shows in
+// reading, and in writing too.
+func TestGivingUpIsNoVerdict(t *testing.T) {
+	end := &jingle.EndedError{Reason: &jingle.Reason{Condition: jingle.SecurityError}, ByPeer: true}
+	for _, closed := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe} {
+		if err := endedInTLS(end, SRP, fmt.Errorf("%w: %w", errSessionEnded, closed)); !errors.Is(err, ErrPeerEnded) || errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("%v: %v", closed, err)
+		}
+	}
+	if err := endedInTLS(end, SRP, errSessionEnded); !errors.Is(err, ErrNotAuthentic) {
+		t.Errorf("the session alone: %v", err)
+	}
 }
