@@ -32,11 +32,8 @@ func NewConn(conn net.Conn) *Conn {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.conn.Close() }
 
-// encrypt switches both directions to frames (HAP §6.5.2).
+// encrypt switches both directions to frames (HAP §6.5.2). What has come and was not read is frames already.
 func (c *Conn) encrypt(shared []byte) error {
-	if c.reader.Buffered() > 0 {
-		return errors.New("homekit: something came behind the last plain answer")
-	}
 	// Named by the accessory: it reads what the controller writes.
 	write, err := deriveAEAD(shared, "Control-Salt", "Control-Write-Encryption-Key")
 	if err != nil {
@@ -47,7 +44,7 @@ func (c *Conn) encrypt(shared []byte) error {
 		return err
 	}
 	c.writer = &frameWriter{out: c.conn, key: write}
-	c.reader = bufio.NewReader(newFrameReader(c.conn, read))
+	c.reader = bufio.NewReader(newFrameReader(c.reader, read))
 	return nil
 }
 
@@ -58,7 +55,15 @@ const (
 
 // post sends a message of pairing and returns the answer, which must be in the state given.
 func (c *Conn) post(ctx context.Context, path string, state byte, t tlv8) (tlv8, error) {
-	_, body, err := c.roundTrip(ctx, "POST", path, typePairing, t.encode())
+	if err := c.send(ctx, "POST", path, typePairing, t.encode()); err != nil {
+		return nil, err
+	}
+	return c.state(path, state)
+}
+
+// state reads the answer to a message of pairing, which must be in the state given.
+func (c *Conn) state(path string, state byte) (tlv8, error) {
+	_, body, err := c.receive("POST", path)
 	if err != nil {
 		return nil, err
 	}
@@ -69,21 +74,33 @@ func (c *Conn) post(ctx context.Context, path string, state byte, t tlv8) (tlv8,
 	return answer, answer.expect(state)
 }
 
-// roundTrip sends a request, in one write, and reads the answer.
+// roundTrip sends a request and reads the answer.
 func (c *Conn) roundTrip(ctx context.Context, method, path, contentType string, body []byte) (status int, answer []byte, err error) {
+	if err := c.send(ctx, method, path, contentType, body); err != nil {
+		return 0, nil, err
+	}
+	return c.receive(method, path)
+}
+
+// send sends a request, in one write. Its deadline is that of the answer, too.
+func (c *Conn) send(ctx context.Context, method, path, contentType string, body []byte) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(patience)
 	}
 	if err := c.conn.SetDeadline(deadline); err != nil {
-		return 0, nil, err
+		return err
 	}
 	var request bytes.Buffer
 	fmt.Fprintf(&request, "%s %s HTTP/1.1\r\nHost: accessory.local\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", method, path, contentType, len(body))
 	request.Write(body)
 	if _, err := c.writer.Write(request.Bytes()); err != nil {
-		return 0, nil, fmt.Errorf("homekit: %s: %w", path, err)
+		return fmt.Errorf("homekit: %s: %w", path, err)
 	}
+	return nil
+}
+
+func (c *Conn) receive(method, path string) (status int, answer []byte, err error) {
 	res, err := http.ReadResponse(c.reader, &http.Request{Method: method})
 	if err != nil {
 		return 0, nil, fmt.Errorf("homekit: %s: %w", path, err)

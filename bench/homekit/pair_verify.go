@@ -26,6 +26,26 @@ func (c *Conn) PairVerify(ctx context.Context, me *Controller, a *Accessory) err
 	if err := c.verify(ctx, me, a, shared, mine.PublicKey().Bytes(), m2); err != nil {
 		return err
 	}
+	return c.verified(shared)
+}
+
+// verified takes M4, behind which the connection is encrypted. hap v0.0.35 switches while it answers, so that at times M4 is encrypted too.
+func (c *Conn) verified(shared []byte) error {
+	const path, plain = "/pair-verify", "HTTP"
+	head, err := c.reader.Peek(len(plain))
+	if err != nil {
+		return fmt.Errorf("homekit: %s: %w", path, err)
+	}
+	if string(head) != plain {
+		if err := c.encrypt(shared); err != nil {
+			return err
+		}
+		_, err := c.state(path, 4)
+		return err
+	}
+	if _, err := c.state(path, 4); err != nil {
+		return err
+	}
 	return c.encrypt(shared)
 }
 
@@ -56,6 +76,5 @@ func (c *Conn) verify(ctx context.Context, me *Controller, a *Accessory, shared,
 	}
 	signature := ed25519.Sign(me.Key, concat(public, []byte(me.ID), m2[typePublicKey]))
 	sealed := sealTLV8(key, "PV-Msg03", tlv8{typeIdentifier: []byte(me.ID), typeSignature: signature})
-	_, err = c.post(ctx, "/pair-verify", 4, tlv8{typeState: {3}, typeEncryptedData: sealed})
-	return err
+	return c.send(ctx, "POST", "/pair-verify", typePairing, tlv8{typeState: {3}, typeEncryptedData: sealed}.encode())
 }
