@@ -74,6 +74,9 @@ func (r *Report) WriteTable(w io.Writer, earlier *Report) error {
 	return t.Flush()
 }
 
+// hundredths is a ratio as the table shows it: what counts of one program differ by is less.
+func hundredths(ratio float64) float64 { return math.Round(ratio * 100) }
+
 // within tells whether a figure lies within the spread that an earlier run stated for it.
 func (r *Report) within(x row.Result) string {
 	if r == nil {
@@ -81,7 +84,7 @@ func (r *Report) within(x row.Result) string {
 	}
 	for _, was := range r.Results {
 		if was.Row == x.Row && was.Figure == x.Figure {
-			if x.Ratio.Median >= was.Ratio.Low && x.Ratio.Median <= was.Ratio.High {
+			if shown := hundredths(x.Ratio.Median); shown >= hundredths(was.Ratio.Low) && shown <= hundredths(was.Ratio.High) {
 				return fmt.Sprintf("%.2f, within", was.Ratio.Median)
 			}
 			return fmt.Sprintf("%.2f, outside %.2f–%.2f", was.Ratio.Median, was.Ratio.Low, was.Ratio.High)
