@@ -1,3 +1,5 @@
+//go:build guest
+
 package button
 
 import (
@@ -36,7 +38,7 @@ func (b *lockedBuffer) String() string {
 func TestLineOfTheKernel(t *testing.T) {
 	name := os.Getenv("XTLS_TEST_LINE")
 	if name == "" {
-		t.Skip("XTLS_TEST_LINE names no line")
+		t.Fatal("XTLS_TEST_LINE names no line")
 	}
 	other, err := gpioline.Open(name) // somebody else has it
 	if err != nil {

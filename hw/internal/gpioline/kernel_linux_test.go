@@ -1,3 +1,5 @@
+//go:build guest
+
 package gpioline
 
 import (
@@ -13,7 +15,7 @@ import (
 func TestLineOfTheKernel(t *testing.T) {
 	name := os.Getenv("XTLS_TEST_OUTPUT")
 	if name == "" {
-		t.Skip("XTLS_TEST_OUTPUT names no line")
+		t.Fatal("XTLS_TEST_OUTPUT names no line")
 	}
 	open := func() gpio.PinIO {
 		p, err := Open(name)
