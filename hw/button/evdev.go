@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"xtls-agent/hw/internal/spec"
+	"xtls-agent/hw/internal/trouble"
 )
 
 // searchEvery is how often new input devices are looked for. It costs reading a folder in memory; a watch on it would also have to
@@ -34,7 +35,7 @@ type wanted struct {
 type inputKey struct {
 	*source
 	*typist
-	trouble
+	trouble.Report
 	wanted
 	inputs Inputs
 
@@ -79,7 +80,7 @@ func parseEvdev(s *spec.Spec) func(Env) (Button, error) {
 	}
 	return func(env Env) (Button, error) {
 		b := &inputKey{
-			source: newSource(), typist: newTypist(), trouble: trouble{log: env.log(), spec: "evdev:" + w.path + w.name}, wanted: w,
+			source: newSource(), typist: newTypist(), Report: trouble.Report{Log: env.log(), Kind: "button", Spec: "evdev:" + w.path + w.name}, wanted: w,
 			inputs: env.Inputs, quit: make(chan struct{}), open: map[string]*input{}, foreign: map[Node]bool{},
 			strokes: make(chan strokeOf), gone: make(chan *input), begun: make(chan struct{}, 1),
 		}
@@ -138,7 +139,7 @@ func (b *inputKey) grab(in *input) {
 		err := in.Grab(on)
 		in.grabbed = on && err == nil
 		if err != nil {
-			b.log.Warn("what is typed goes to other programs too", "button", b.spec, "name", in.Name(), "err", err)
+			b.Log.Warn("what is typed goes to other programs too", "button", b.Spec, "name", in.Name(), "err", err)
 		}
 	}
 }
@@ -209,11 +210,11 @@ func (b *inputKey) search() {
 	}
 	switch {
 	case len(b.open) > 0:
-		b.note(nil)
+		b.Note(nil)
 	case err != nil:
-		b.note(err)
+		b.Note(err)
 	default:
-		b.note(b.missing())
+		b.Note(b.missing())
 	}
 }
 
@@ -256,11 +257,11 @@ func (b *inputKey) openIf(n Node) (meant bool, err error) {
 	in := &input{Input: dev, path: n.Path}
 	if hasKey && dev.Down(b.key) {
 		in.hold.posture = spent
-		b.log.Warn("button is down already: it means nothing until it was let go", "button", b.spec, "path", n.Path)
+		b.Log.Warn("button is down already: it means nothing until it was let go", "button", b.Spec, "path", n.Path)
 	}
 	b.open[n.Path] = in
 	b.grab(in)
-	b.log.Info("input device found", "button", b.spec, "name", dev.Name(), "path", n.Path)
+	b.Log.Info("input device found", "button", b.Spec, "name", dev.Name(), "path", n.Path)
 	b.wg.Go(func() { b.read(in) })
 	return true, nil
 }
@@ -308,7 +309,7 @@ func (b *inputKey) read(in *input) {
 
 // lose forgets a device that is gone. What was held on it means nothing.
 func (b *inputKey) lose(in *input) {
-	b.log.Info("input device is gone", "button", b.spec, "name", in.Name(), "why", in.err)
+	b.Log.Info("input device is gone", "button", b.Spec, "name", in.Name(), "why", in.err)
 	b.say(in.hold.happen(vanished, time.Now()))
 	delete(b.open, in.path)
 	_ = in.Close()

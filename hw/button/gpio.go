@@ -8,13 +8,14 @@ import (
 
 	"xtls-agent/hw/internal/gpioline"
 	"xtls-agent/hw/internal/spec"
+	"xtls-agent/hw/internal/trouble"
 )
 
 // contactOnLine is a switch on a GPIO line. It is there from the start; its line is taken when it can be had, and again after it
 // was lost.
 type contactOnLine struct {
 	*source
-	trouble
+	trouble.Report
 
 	name   string
 	active gpio.Level // of the line while the button is down
@@ -39,7 +40,7 @@ func parseGPIO(s *spec.Spec) func(Env) (Button, error) {
 	b.pull = map[string]gpio.Pull{"up": gpio.PullUp, "down": gpio.PullDown, "none": gpio.Float}[s.Choice("pull", pulls...)]
 	return func(env Env) (Button, error) {
 		b := &contactOnLine{
-			source: newSource(), trouble: trouble{log: env.log(), spec: "gpio:" + b.name},
+			source: newSource(), Report: trouble.Report{Log: env.log(), Kind: "button", Spec: "gpio:" + b.name},
 			name: b.name, active: b.active, pull: b.pull, open: env.pin(), quit: make(chan struct{}),
 		}
 		b.wg.Go(b.run)
@@ -52,7 +53,7 @@ func (b *contactOnLine) run() {
 	for !b.closing() {
 		pin, err := b.take()
 		if err == nil {
-			b.note(nil)
+			b.Note(nil)
 			b.watch(pin)
 			err = gpioline.Lost(pin)
 			b.leave(pin)
@@ -60,8 +61,8 @@ func (b *contactOnLine) run() {
 		if b.closing() {
 			return
 		}
-		b.note(err)
-		b.sleep(retryEvery)
+		b.Note(err)
+		b.sleep(trouble.RetryEvery)
 	}
 }
 
@@ -96,7 +97,7 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 	b.sleep(settle) // a resistor takes a moment to pull a long wire
 	if c.now = pin.Read() == b.active; c.now {
 		c.down, h.posture = true, spent
-		b.log.Warn("button is down already: it means nothing until it was let go. Is active=low or active=high right?", "button", b.spec)
+		b.Log.Warn("button is down already: it means nothing until it was let go. Is active=low or active=high right?", "button", b.Spec)
 	}
 	for !b.closing() {
 		start := time.Now()

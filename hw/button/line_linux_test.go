@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xtls-agent/hw/internal/gpioline"
+	"xtls-agent/hw/internal/trouble"
 )
 
 // lockedBuffer is a log that a test reads while it is written.
@@ -60,7 +61,7 @@ func TestLineOfTheKernel(t *testing.T) {
 	if err := other.Halt(); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(2 * retryEvery)
+	time.Sleep(2 * trouble.RetryEvery)
 	for range 3 {
 		fmt.Println("press the button")
 		select {

@@ -1,13 +1,11 @@
 package output
 
 import (
-	"log/slog"
 	"sync"
 	"time"
-)
 
-// retryEvery is how often hardware that cannot be had is tried again.
-const retryEvery = 5 * time.Second
+	"xtls-agent/hw/internal/trouble"
+)
 
 // hand is what a driver does to its hardware.
 type hand interface {
@@ -18,11 +16,10 @@ type hand interface {
 
 // switched is an output in time: what its driver's hand does, when.
 type switched struct {
-	spec    string
+	trouble.Report
 	initial bool
 	take    func(on bool) (hand, error) // takes the hardware; it is on, or not, from the first moment
 	changed func(State)
-	log     *slog.Logger
 
 	asked chan func()
 	quit  chan struct{}
@@ -32,13 +29,13 @@ type switched struct {
 	// Of run alone.
 	hand hand // nil while there is none
 	plan plan
-	told plan   // what others were told of last
-	said string // what was reported to be wrong
+	told plan // what others were told of last
 }
 
 func start(spec string, initial bool, env Env, take func(on bool) (hand, error)) *switched {
 	o := &switched{
-		spec: spec, initial: initial, take: take, changed: env.Changed, log: env.Log,
+		Report:  trouble.Report{Log: env.Log, Kind: "output", Spec: spec},
+		initial: initial, take: take, changed: env.Changed,
 		asked: make(chan func()), quit: make(chan struct{}),
 	}
 	o.plan = o.plan.set(initial)
@@ -56,7 +53,7 @@ func (o *switched) run() {
 		case <-o.quit:
 			timer.Stop()
 			if o.hand != nil {
-				o.note(o.hand.set(o.initial))
+				o.Note(o.hand.set(o.initial))
 				o.hand.release()
 			}
 			return
@@ -73,7 +70,7 @@ func (o *switched) run() {
 func (o *switched) timer() *time.Timer {
 	switch {
 	case o.hand == nil:
-		return time.NewTimer(retryEvery)
+		return time.NewTimer(trouble.RetryEvery)
 	case !o.plan.due.IsZero():
 		return time.NewTimer(time.Until(o.plan.due))
 	}
@@ -86,7 +83,7 @@ func (o *switched) timer() *time.Timer {
 // be had again, nobody expects the lamp of an hour ago.
 func (o *switched) move(next plan) error {
 	err := o.reach(next.on)
-	o.note(err)
+	o.Note(err)
 	if err != nil {
 		o.letGo()
 		return err
@@ -113,18 +110,6 @@ func (o *switched) letGo() {
 		o.hand = nil
 	}
 	o.plan = o.plan.set(o.initial)
-}
-
-// note reports what is wrong with the hardware, each thing once, and that it is over.
-func (o *switched) note(err error) {
-	switch {
-	case err == nil && o.said != "":
-		o.said = ""
-		o.log.Info("output works again", "output", o.spec)
-	case err != nil && err.Error() != o.said:
-		o.said = err.Error()
-		o.log.Warn("output does not work, and is tried again", "output", o.spec, "err", err)
-	}
 }
 
 // ask has something done by run.
@@ -169,7 +154,7 @@ func (o *switched) State() (s State, err error) {
 		}
 		on, err := o.hand.on()
 		if err != nil {
-			o.note(err)
+			o.Note(err)
 			o.letGo()
 		}
 		s = State{On: on, Motion: o.plan.motion}

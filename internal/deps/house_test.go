@@ -78,6 +78,7 @@ var house = []floor{
 	{"hw/button", []string{"hw/internal/..."}},
 	{"hw/output", []string{"hw/internal/..."}},
 	{"hw/internal/gpioline", nil}, // a line of the kernel's GPIO, as a pin of periph
+	{"hw/internal/trouble", nil},  // what is wrong with hardware, in the log
 	{"hw/internal/spec", nil},
 
 	{"xmpp/internal/peerlink", []string{"xmpp", "internal/testpeer"}},
