@@ -1,7 +1,6 @@
 package output
 
 import (
-	"strings"
 	"testing"
 
 	"xtls-agent/internal/fuzztest"
@@ -13,14 +12,6 @@ func FuzzSpec(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if err := Check(text); err != nil {
-			if len(text) <= 200 { // it may quote the spec, which is the configuration's own
-				fuzztest.Line(t, err)
-			}
-			return
-		}
-		if driver, _, _ := strings.Cut(text, ":"); drivers().Drivers[driver] == nil {
-			t.Fatalf("%q was taken", text)
-		}
+		fuzztest.Spec(t, text, Check(text), func(driver string) bool { return drivers().Drivers[driver] != nil })
 	})
 }

@@ -25,6 +25,21 @@ func Line(t testing.TB, err error, secrets ...string) bool {
 	return true
 }
 
+// Spec holds what was said of a hardware's spec string to it: one that was taken begins with a driver that is known, and one line says
+// what is wrong with another.
+func Spec(t testing.TB, text string, err error, known func(driver string) bool) {
+	t.Helper()
+	if err != nil {
+		if len(text) <= 200 { // it may quote the spec, which is the configuration's own
+			Line(t, err)
+		}
+		return
+	}
+	if driver, _, _ := strings.Cut(text, ":"); !known(driver) {
+		t.Fatalf("%q was taken", text)
+	}
+}
+
 func wrong(text string, secrets []string) string {
 	switch {
 	case text == "":
