@@ -99,16 +99,34 @@ func (sc *scene) check(t testing.TB) {
 	check(t, model{sc.p: {sc.d}}, []*device{sc.d}, []*phone{sc.p})
 }
 
-// countBlocks returns how many blocks a pairing takes, with the session that confirms it.
-func countBlocks(t *testing.T) (n int) {
+// attacked pairs while the server attacks number at of n, and returns whether they paired, and what was hit. Whoever paired has the other.
+func (sc *scene) attacked(t *testing.T, at, n int) (paired bool, hit *hit) {
+	t.Helper()
+	err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
+	sc.become(nil)
+	hit = sc.mustHit(t, at, n, err)
+	sc.check(t)
+	if err == nil {
+		sc.p.mustBePaired(sc.d)
+	}
+	return err == nil, hit
+}
+
+// seen returns how many of what arm counts a pairing takes, with the session that confirms it.
+func seen(t *testing.T, arm func(*scene)) (n int) {
 	inBubble(t, func(t *testing.T) {
 		sc := newScene(t)
-		sc.onBlock(-1, nil)
+		arm(sc)
 		sc.p.mustPair(sc.d)
 		sc.become(nil)
 		n = sc.seen
 	})
 	return n
+}
+
+// countBlocks returns how many blocks a pairing takes, with the session that confirms it.
+func countBlocks(t *testing.T) int {
+	return seen(t, func(sc *scene) { sc.onBlock(-1, nil) })
 }
 
 // One bit of any block, in either direction: the swap of a certificate in enrolment is this attack, since SRP's keys are not
@@ -127,14 +145,8 @@ func TestFlippedBitInEveryBlock(t *testing.T) {
 func flipped(t *testing.T, at, n int) {
 	sc := newScene(t)
 	sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{Flip(st, at%40)} })
-	err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
-	sc.become(nil)
-	hit := sc.mustHit(t, at, n, err)
-	sc.check(t)
-	if err == nil {
-		sc.p.mustBePaired(sc.d)
-	}
-	if err == nil && hit != nil && !hit.phone { // the last words of a session that has done its work do not matter
+	paired, hit := sc.attacked(t, at, n)
+	if paired && hit != nil && !hit.phone { // the last words of a session that has done its work do not matter
 		t.Error("paired over a block that was altered")
 	}
 }

@@ -91,15 +91,8 @@ func (sc *scene) onRecord(at int) {
 }
 
 // countRecords returns how many records a pairing takes, with the session that confirms it.
-func countRecords(t *testing.T) (n int) {
-	inBubble(t, func(t *testing.T) {
-		sc := newScene(t)
-		sc.onRecord(-1)
-		sc.p.mustPair(sc.d)
-		sc.become(nil)
-		n = sc.seen
-	})
-	return n
+func countRecords(t *testing.T) int {
+	return seen(t, func(sc *scene) { sc.onRecord(-1) })
 }
 
 // Truncated after every record, a pairing has either come about, or it has not and can be repeated: nobody is left who trusts
@@ -136,14 +129,8 @@ func TestTruncatedAfterEveryRecord(t *testing.T) {
 func truncated(t *testing.T, at, n int) *hit {
 	sc := newScene(t)
 	sc.onRecord(at)
-	err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.pair(ctx, boxJID, sc.d) })
-	sc.become(nil)
-	hit := sc.mustHit(t, at, n, err)
-	sc.check(t)
-	if err == nil {
-		sc.p.mustBePaired(sc.d)
-	}
-	if err == nil && hit != nil && !hit.device {
+	paired, hit := sc.attacked(t, at, n)
+	if paired && hit != nil && !hit.device {
 		t.Error("paired, and what the device had not stored was cut off")
 	}
 	sc.recover(t)
