@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"xtls-agent/bench/hardware"
 	homekit "xtls-agent/bench/homekit/rows"
 	"xtls-agent/bench/row"
 	"xtls-agent/bench/tls"
@@ -15,5 +16,6 @@ func rows() []row.Row {
 		tls.Rows(),
 		homekit.Rows(),
 		wire.Rows(),
+		hardware.Rows(),
 	)
 }

@@ -28,10 +28,11 @@ type Figure struct {
 	Aim  Aim
 }
 
-// An Aim is what the ratio of ours to the peer's should be.
+// An Aim is what the ratio of ours to the peer's should be, or ours alone.
 type Aim struct {
 	Ratio   float64
-	AtLeast bool // else at most
+	AtLeast bool    // else at most
+	Under   float64 // in the figure's unit; if set, ours is held against it, and the ratio against nothing
 }
 
 // AtMost is an aim for what should be small: time, memory.
@@ -40,15 +41,34 @@ func AtMost(ratio float64) Aim { return Aim{Ratio: ratio} }
 // AtLeast is an aim for what should be large: throughput.
 func AtLeast(ratio float64) Aim { return Aim{Ratio: ratio, AtLeast: true} }
 
-// Met tells whether a ratio meets the aim.
-func (a Aim) Met(ratio float64) bool {
-	if a.AtLeast {
+// Under is an aim for what a person waits for: how much it is, whatever it is beside the peer.
+func Under(value float64) Aim { return Aim{Under: value} }
+
+// Met tells whether ours, and its ratio to the peer's, meet the aim.
+func (a Aim) Met(ours, ratio float64) bool {
+	switch {
+	case a.Under > 0:
+		return ours < a.Under
+	case a.AtLeast:
 		return ratio >= a.Ratio
+	default:
+		return ratio <= a.Ratio
 	}
-	return ratio <= a.Ratio
 }
 
-func (a Aim) String() string {
+// at is the ratio that would just meet the aim.
+func (a Aim) at(peer float64) float64 {
+	if a.Under > 0 {
+		return a.Under / peer
+	}
+	return a.Ratio
+}
+
+// in is the aim of a figure with a unit, for a reader.
+func (a Aim) in(unit string) string {
+	if a.Under > 0 {
+		return fmt.Sprintf("< %g %s", a.Under, unit)
+	}
 	if a.AtLeast {
 		return fmt.Sprintf("≥ %.2f", a.Ratio)
 	}
@@ -87,7 +107,7 @@ type Result struct {
 	Aim    string  `json:"aim"`
 	Met    bool    `json:"met"`
 	Pairs  int     `json:"pairs"`
-	AimAt  float64 `json:"aimAt"` // the aim as a number, for the chart
+	AimAt  float64 `json:"aimAt"` // the ratio that would meet the aim, for the chart
 }
 
 // ErrOtherWork says that a comparison means nothing.
@@ -149,10 +169,11 @@ func compare(r Row, f Figure, beside string, ours, peer []float64) Result {
 	for i := range ours {
 		ratios[i] = ours[i] / peer[i]
 	}
-	ratio := spread(ratios)
-	return Result{
+	result := Result{
 		Row: r.Name, What: r.What, Figure: f.Name, Unit: f.Unit,
-		Ours: spread(ours), Beside: beside, Peer: spread(peer), Ratio: ratio,
-		Aim: f.Aim.String(), AimAt: f.Aim.Ratio, Met: f.Aim.Met(ratio.Median), Pairs: len(ours),
+		Ours: spread(ours), Beside: beside, Peer: spread(peer), Ratio: spread(ratios), Pairs: len(ours),
 	}
+	result.Aim, result.AimAt = f.Aim.in(f.Unit), f.Aim.at(result.Peer.Median)
+	result.Met = f.Aim.Met(result.Ours.Median, result.Ratio.Median)
+	return result
 }

@@ -74,11 +74,14 @@ func TestCleanup(t *testing.T) {
 }
 
 func TestAim(t *testing.T) {
-	if AtMost(1).Met(1.01) || !AtMost(1).Met(1) || AtLeast(1.3).Met(1.29) || !AtLeast(1.3).Met(1.3) {
+	if AtMost(1).Met(0, 1.01) || !AtMost(1).Met(9, 1) || AtLeast(1.3).Met(9, 1.29) || !AtLeast(1.3).Met(0, 1.3) || Under(5).Met(5, 0) || !Under(5).Met(4.9, 99) {
 		t.Error("an aim is met on the wrong side")
 	}
-	if AtLeast(1.3).String() != "≥ 1.30" || AtMost(0.2).String() != "≤ 0.20" {
-		t.Error(AtLeast(1.3), AtMost(0.2))
+	if AtLeast(1.3).in("ms") != "≥ 1.30" || AtMost(0.2).in("ms") != "≤ 0.20" || Under(100).in("ms") != "< 100 ms" {
+		t.Error(AtLeast(1.3).in("ms"), AtMost(0.2).in("ms"), Under(100).in("ms"))
+	}
+	if AtMost(0.2).at(50) != 0.2 || Under(100).at(50) != 2 {
+		t.Error(AtMost(0.2).at(50), Under(100).at(50))
 	}
 }
 
