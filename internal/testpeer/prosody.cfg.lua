@@ -3,8 +3,8 @@
 daemonize    = false
 data_path    = "{{.Dir}}/data"
 pidfile      = "{{.Dir}}/prosody.pid"
-plugin_paths = { "/usr/lib/prosody/modules" }
-log          = { { levels = { min = "info" }, to = "console" } }
+plugin_paths = { "/usr/lib/prosody/modules"{{with .ModulePath}}, "{{.}}"{{end}} }
+log          = { { levels = { min = "{{if .Debug}}debug{{else}}info{{end}}" }, to = "console" } }
 
 interfaces           = { "127.0.0.1" }
 local_interfaces     = { "127.0.0.1" }
@@ -25,6 +25,7 @@ storage            = "internal"
 modules_enabled = {
   "roster"; "saslauth"; "tls"; "disco"; "pep"; "ping"; "smacks"; "carbons"; "csi"; "private"; "time"; "version";
   "sasl2"; "sasl2_bind2"; "sasl2_fast"; "sasl2_sm"; "adhoc"; "admin_adhoc"; {{if .StockLimits}}"limits";{{end}}
+  {{range .Modules}}"{{.}}"; {{end}}
 }
 {{if .DNS}}
 -- Others prove who they are by a certificate of the test's CA.
@@ -37,8 +38,9 @@ modules_disabled = { "s2s" }
 {{end}}
 admins = { "admin@{{.Domain}}" } -- may run commands: a peer for xmpp/adhoc
 {{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
-smacks_hibernation_time = 300
+smacks_hibernation_time = {{.Hibernation}}
 pep_max_items = 256
+{{.Settings}}
 
 ssl = { key = "{{.KeyFile}}"; certificate = "{{.CertFile}}"; cafile = "{{.CAFile}}"; }
 

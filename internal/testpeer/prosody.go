@@ -1,6 +1,7 @@
 package testpeer
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 //go:embed prosody.cfg.lua
@@ -23,7 +25,9 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 		}
 		writeConfig(t, p.config(), prosodyConfig, map[string]any{
 			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits, "Plain": opts.Plain,
-			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
+			"Modules": opts.Modules, "ModulePath": opts.ModulePath, "Settings": opts.Settings, "Debug": opts.Debug,
+			"Hibernation": int(cmp.Or(opts.Hibernation, 5*time.Minute).Seconds()),
+			"Port":        portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
 			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),
 			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,
 		})
@@ -80,20 +84,36 @@ func (s *XMPPServer) Crowd(t testing.TB, n int) (jids []string, password string)
 		t.Fatal("testpeer: only a Prosody takes a crowd")
 	}
 	_, password = s.Account(t, "crowd")
-	escaped := strings.NewReplacer(".", "%2e", "-", "%2d").Replace(s.Domain)
-	dir := filepath.Join(p.dir, "data", escaped, "accounts")
-	first, err := os.ReadFile(filepath.Join(dir, "crowd.dat"))
+	first, err := os.ReadFile(p.account(s.Domain, "crowd"))
 	if err != nil {
 		t.Fatalf("testpeer: %v", err)
 	}
 	for i := range n {
 		user := fmt.Sprintf("crowd%d", i)
-		if err := os.WriteFile(filepath.Join(dir, user+".dat"), first, 0o640); err != nil {
+		if err := os.WriteFile(p.account(s.Domain, user), first, 0o640); err != nil {
 			t.Fatalf("testpeer: %v", err)
 		}
 		jids = append(jids, user+"@"+s.Domain)
 	}
 	return jids, password
+}
+
+// Unregister removes an account from a Prosody's storage, behind its back: streams that are there stay.
+func (s *XMPPServer) Unregister(t testing.TB, user string) {
+	t.Helper()
+	p, ok := s.backend.(*prosody)
+	if !ok {
+		t.Fatal("testpeer: only a Prosody forgets an account")
+	}
+	if err := os.Remove(p.account(s.Domain, user)); err != nil {
+		t.Fatalf("testpeer: %v", err)
+	}
+}
+
+// account is the file in which Prosody stores an account.
+func (p *prosody) account(domain, user string) string {
+	escaped := strings.NewReplacer(".", "%2e", "-", "%2d").Replace(domain)
+	return filepath.Join(p.dir, "data", escaped, "accounts", user+".dat")
 }
 
 func (p *prosody) register(t testing.TB, s *XMPPServer, user, password string) {

@@ -28,6 +28,16 @@ type XMPPOptions struct {
 
 	// Plain makes a Prosody take clients without TLS, too: for a relay that stands in its place and has its key.
 	Plain bool
+
+	// Modules are loaded by a Prosody besides its own; it looks for them in ModulePath too.
+	Modules    []string
+	ModulePath string
+	// Settings are further lines of a Prosody's configuration. It takes no option twice.
+	Settings string
+	// Hibernation is how long a Prosody keeps a stream that lost its connection; five minutes if zero. Whole seconds.
+	Hibernation time.Duration
+	// Debug makes a Prosody log all that it can.
+	Debug bool
 }
 
 // XMPPServer is a Prosody or an ejabberd on loopback. It ends with the test.
@@ -66,6 +76,9 @@ func (s *XMPPServer) Register(t testing.TB, user, password string) {
 	t.Helper()
 	s.backend.register(t, s, user, password)
 }
+
+// Output is what the server has printed since it was started last. It must run.
+func (s *XMPPServer) Output() string { return s.process.Output() }
 
 // Stop ends the server in order. It does nothing if the server does not run.
 func (s *XMPPServer) Stop(t testing.TB) {
