@@ -18,9 +18,10 @@ var forTests = []string{
 var house = []floor{
 	{"cmd/xtls-agent", []string{"internal/cli", "internal/cli/device"}},
 	{"cmd/xtlsctl", []string{"internal/cli", "internal/cli/owner"}},
-	{"docs/man", nil}, // tests that the man pages tell what the commands do
+	{"contrib/prosody", nil}, // tests of a module for Prosody
+	{"docs/man", nil},        // tests that the man pages tell what the commands do
 	{"internal/deps", nil},
-	{"internal/e2e", nil}, // runs the two programs as processes
+	{"internal/e2e", nil},                              // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
