@@ -170,18 +170,19 @@ var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
 // it to FILE, or another one.
 func pinCommand(ts *testscript.TestScript, _ bool, args []string) {
 	b := boxOf(ts, args[0])
+	pin := ""
 	for range 400 {
 		all := pinOnScreen.FindAllString(b.text(), -1)
 		if len(all) > 0 && all[len(all)-1] != b.used {
-			b.used = all[len(all)-1]
+			pin = all[len(all)-1]
 			break
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	pin := b.used
 	if pin == "" {
-		ts.Fatalf("no PIN on the display:\n%s", b.text())
+		ts.Fatalf("no new PIN on the display:\n%s", b.text())
 	}
+	b.used = pin
 	if len(args) == 3 {
 		pin = string('0'+(pin[0]-'0'+1)%10) + pin[1:]
 	}

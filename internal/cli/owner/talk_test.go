@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // talk is: talk FILE N PROGRAM [ARG…]: it runs the program at a terminal, plays a person, and wants exit code N. FILE
@@ -25,7 +27,7 @@ func talk(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command(program, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "XTLSCTL_DIR="+ts.Getenv("XTLSCTL_DIR"), "GORACE="+ts.Getenv("GORACE"))
-	tty, err := pty.Start(cmd)
+	tty, err := startAtTerminal(cmd)
 	ts.Check(err)
 	defer tty.Close()
 	t := &transcript{more: make(chan struct{}, 1), ended: make(chan struct{})}
@@ -115,4 +117,29 @@ func (t *transcript) pass(text string) bool {
 		t.seen += i + len(text)
 	}
 	return i >= 0
+}
+
+// startAtTerminal starts a program at a terminal that keeps what is on its way to the screen when somebody types ^C: by default it is
+// dropped, together with what the program says about the ^C if it is quick.
+func startAtTerminal(cmd *exec.Cmd) (*os.File, error) {
+	tty, slave, err := pty.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer slave.Close()
+	mode, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err == nil {
+		mode.Lflag |= unix.NOFLSH
+		err = unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, mode)
+	}
+	if err == nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		err = cmd.Start()
+	}
+	if err != nil {
+		_ = tty.Close()
+		return nil, err
+	}
+	return tty, nil
 }
