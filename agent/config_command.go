@@ -21,6 +21,9 @@ type Command struct {
 	Env     map[string]string `toml:"env"`
 	Fields  []CommandField    `toml:"field"`
 
+	State      []string `toml:"state"`       // argument vector of a program whose last line is the state
+	StateEvery Duration `toml:"state_every"` // how often it is asked besides
+
 	// In the place of all these from exec on:
 	Output Checked[OutputSpec] `toml:"output"`
 	Offer  []string            `toml:"offer"` // of on, off, pulse, blink; nil: all of them
@@ -41,11 +44,24 @@ type CommandField struct {
 	AllowDash bool     `toml:"allow_dash"` // values may begin with '-'
 }
 
+// The bounds of how often a program that tells a state runs by itself.
+const (
+	minStateEvery = Duration(time.Second)
+	maxStateEvery = Duration(24 * time.Hour)
+)
+
 // check refuses what would be refused later.
 func (c Command) check() error {
+	asked := c.State != nil || c.StateEvery != 0
 	program := c.Exec != nil || c.Timeout != 0 || c.User != "" || c.Dir != "" || c.Env != nil || c.Fields != nil
 	switches := c.Offer != nil || c.Pulse != 0 || c.Blink != 0
 	switch {
+	case c.Output.Word != "" && asked:
+		return errors.New("output goes without state and state_every: the output itself is read back")
+	case c.StateEvery != 0 && c.State == nil:
+		return errors.New("state_every goes with state")
+	case c.StateEvery != 0 && (c.StateEvery < minStateEvery || c.StateEvery > maxStateEvery):
+		return errors.New("state_every must be from 1s to 24h")
 	case c.Output.Word != "" && program:
 		return errors.New("output goes without exec, timeout, user, dir, env and fields")
 	case c.Output.Word != "":
@@ -66,7 +82,7 @@ func (c Command) check() error {
 func (c Command) definition() exec.Definition {
 	d := exec.Definition{
 		Name: c.Name, Title: c.Title, Args: c.Exec, Timeout: time.Duration(c.Timeout),
-		User: c.User, Dir: c.Dir, Env: c.Env,
+		User: c.User, Dir: c.Dir, Env: c.Env, State: c.State, Every: c.StateEvery.std(),
 	}
 	for _, f := range c.Fields {
 		d.Fields = append(d.Fields, exec.Field{Field: f.field(), AllowDash: f.AllowDash})
@@ -107,7 +123,7 @@ func (c *Config) commands(runner *exec.Runner, outputs outlets) ([]control.Comma
 	for _, cmd := range c.Commands {
 		build := func() (control.Command, error) { return runner.Command(cmd.definition()) }
 		if spec := cmd.Output.String(); spec != "" {
-			build = func() (control.Command, error) { return cmd.switching(outlet{outputs[spec]}) }
+			build = func() (control.Command, error) { return cmd.switching(outputs[spec]) }
 		}
 		built, err := build()
 		if err != nil {

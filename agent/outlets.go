@@ -2,13 +2,15 @@ package agent
 
 import (
 	"errors"
+	"slices"
+	"sync"
 
 	"xtls-agent/control"
 	"xtls-agent/hw/output"
 )
 
 // outlets are the outputs that commands switch, by their specs: two commands may switch the same one. They outlive wipes.
-type outlets map[string]output.Output
+type outlets map[string]*outlet
 
 func openOutlets(commands []Command, env output.Env) (outlets, error) {
 	all := make(outlets)
@@ -17,7 +19,7 @@ func openOutlets(commands []Command, env output.Env) (outlets, error) {
 		if spec == "" || all[spec] != nil {
 			continue
 		}
-		o, err := output.Open(spec, env)
+		o, err := openOutlet(spec, env)
 		if err != nil {
 			return nil, errors.Join(err, all.close())
 		}
@@ -36,10 +38,42 @@ func (all outlets) close() error {
 }
 
 // outlet is an output in the words of package control, which knows no hardware.
-type outlet struct{ output.Output }
+type outlet struct {
+	output.Output
+
+	mu    sync.Mutex // guards heard
+	heard []*func()  // who is told of changes
+}
+
+func openOutlet(spec string, env output.Env) (o *outlet, err error) {
+	o = new(outlet)
+	env.Changed = func(output.State) { o.changed() }
+	o.Output, err = output.Open(spec, env)
+	return o, err
+}
+
+func (o *outlet) changed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, tell := range o.heard {
+		(*tell)()
+	}
+}
+
+// Subscribe implements control.Switch.
+func (o *outlet) Subscribe(changed func()) (stop func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.heard = append(o.heard, &changed)
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.heard = slices.DeleteFunc(o.heard, func(other *func()) bool { return other == &changed })
+	}
+}
 
 // State implements control.Switch.
-func (o outlet) State() (on bool, motion string, err error) {
+func (o *outlet) State() (on bool, motion string, err error) {
 	s, err := o.Output.State()
 	switch s.Motion {
 	case output.Pulsing:
@@ -50,4 +84,4 @@ func (o outlet) State() (on bool, motion string, err error) {
 	return s.On, motion, err
 }
 
-var _ control.Switch = outlet{}
+var _ control.Switch = (*outlet)(nil)

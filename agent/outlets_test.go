@@ -60,9 +60,9 @@ func TestOutputsAreSwitched(t *testing.T) {
 	call("lamp", "", "State: off\n")
 	call("lamp", "on", "State: on\n")
 	wantLevels(gpio.Low, gpio.Low)
-	call("door", "pulse", "State: on\nMotion: pulsing\n")
+	call("door", "pulse", "State: on, pulsing\n")
 	wantLevels(gpio.Low, gpio.High)
-	call("find", "blink", "State: off\nMotion: blinking\n") // the same lamp, which was on
+	call("find", "blink", "State: blinking\n") // the same lamp, which was on
 	call("lamp", "on", "State: on\n")
 
 	wires["GPIO22"].Fail(errors.New("it was pulled out"))

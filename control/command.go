@@ -42,6 +42,7 @@ type Result struct {
 	Output  string     // for people; any bytes, made valid XML and cut where it is too long
 	Form    *form.Form // in place of Output, for programs; may be nil
 	Exit    *int       // the exit code of a program; nil if there was none
+	State   *State     // what the command's thing is after it; nil if it has no state, or it is not known in time
 	Failure string     // why it failed, in a line for people; "" if it did not
 	Note    string     // a remark for people, as that output was cut
 }
@@ -52,6 +53,7 @@ type Command struct {
 	Title   string        // for people; default is the name
 	Fields  []form.Field  // what is asked; may be empty
 	Timeout time.Duration // after it the context ends; default 30 s, at most an hour
+	State   *StateSource  // what the thing is that it controls; nil: it has no state
 	// Run runs the command. An error's text is shown to the actor. A *[form.FieldError] says that a
 	// field is wrong in a way that its type cannot tell.
 	Run func(ctx context.Context, c Call) (Result, error)

@@ -99,3 +99,37 @@ func FuzzAllow(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseStates: whatever a device tells unasked, its owner gets states of commands that can be shown in a line, or none.
+func FuzzParseStates(f *testing.F) {
+	told := stateMessage([]Report{{Command: "lamp", State: State{Word: "on", Motion: "pulsing"}}, {Command: "door", State: State{Unknown: "no\npower"}}})
+	f.Add(told.Payload[0].String())
+	f.Add(`<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>urn:xtls-agent:state:0</value></field><item><field var='command'><value>-</value></field></item></x>`)
+	f.Add(`<x xmlns='jabber:x:data' type='form'/>`)
+	f.Fuzz(func(t *testing.T, text string) {
+		el, err := xmpp.ParseElement([]byte(text), xmpp.Limits{})
+		if err != nil {
+			return
+		}
+		reports, ok, err := ParseStates(el)
+		if fuzztest.Line(t, err) {
+			return
+		}
+		if !ok && reports != nil {
+			t.Fatalf("another form gave %+v", reports)
+		}
+		for _, r := range reports {
+			if !isName(r.Command) || !shows(r.State.String()) || strings.Contains(r.State.String(), "\n") || len(r.State.String()) > 2*maxState+20 {
+				t.Fatalf("%+v", r)
+			}
+		}
+		for len(reports) > 0 { // what was read arrives as it is, in messages of our own
+			n := min(len(reports), maxReports)
+			again, ok, err := ParseStates(stateMessage(reports[:n]).Payload[0])
+			if !ok || err != nil || !slices.Equal(again, reports[:n]) {
+				t.Fatalf("%+v arrived as %+v, %v", reports[:n], again, err)
+			}
+			reports = reports[n:]
+		}
+	})
+}

@@ -19,8 +19,11 @@ import (
 
 // The fields of a result.
 const (
-	FieldOutput = "output" // text-multi
-	FieldExit   = "exit"   // the exit code of a program, decimal
+	FieldOutput  = "output"  // text-multi
+	FieldExit    = "exit"    // the exit code of a program, decimal
+	FieldState   = "state"   // what the command's thing is: "on"
+	FieldMotion  = "motion"  // what it does by itself, "pulsing" or "blinking"; left out if it is still
+	FieldUnknown = "unknown" // in the place of state: why it is not known
 )
 
 // Registry holds a device's commands and runs them. Close it to end what runs.
@@ -131,32 +134,49 @@ func ParseResult(r *adhoc.Result) Result {
 	if r.Failed() && out.Failure == "" {
 		out.Failure = "the device gives no reason"
 	}
-	output, exit := r.Form.Field(FieldOutput), r.Form.Field(FieldExit)
-	if r.Form != nil && output == nil && exit == nil {
+	if r.Form != nil && !isPlain(r.Form) {
 		out.Form = r.Form
 		return out
 	}
-	if output != nil {
+	if output := r.Form.Field(FieldOutput); output != nil {
 		lines, _ := cleanLines(strings.Join(output.Values, "\n"))
 		out.Output = strings.Join(lines, "\n")
 	}
 	if n, err := strconv.Atoi(r.Form.Value(FieldExit)); err == nil {
 		out.Exit = &n
 	}
+	if r.Form != nil {
+		out.State = parseState(r.Form.Fields)
+	}
 	return out
+}
+
+// isPlain reports whether a form has fields of ours alone, and is not one for programs.
+func isPlain(f *form.Form) bool {
+	for _, field := range f.Fields {
+		switch field.Var {
+		case FieldOutput, FieldExit, FieldState, FieldMotion, FieldUnknown:
+		default:
+			return false
+		}
+	}
+	return len(f.Fields) > 0 && len(f.Reported) == 0
 }
 
 // render turns a result into what travels.
 func render(res Result) adhoc.Result {
 	out := adhoc.Result{Form: res.Form}
 	lines, cut := cleanLines(res.Output)
-	if out.Form == nil && (len(lines) > 0 || res.Exit != nil) {
+	if out.Form == nil && (len(lines) > 0 || res.Exit != nil || res.State != nil) {
 		out.Form = form.NewResult("")
 		if len(lines) > 0 {
 			out.Form.Fields = append(out.Form.Fields, form.Field{Var: FieldOutput, Type: form.TextMulti, Values: lines})
 		}
 		if res.Exit != nil {
 			out.Form.Fields = append(out.Form.Fields, form.Text(FieldExit, strconv.Itoa(*res.Exit)))
+		}
+		if res.State != nil {
+			out.Form.Fields = append(out.Form.Fields, res.State.fields()...)
 		}
 	}
 	if res.Failure != "" {

@@ -22,6 +22,8 @@ type Switch interface {
 
 	// State reads back what the thing is; motion is what it does by itself, "pulsing" or "blinking", or "".
 	State() (on bool, motion string, err error)
+	// Subscribe is that of a [StateSource].
+	Subscribe(changed func()) (stop func())
 }
 
 // The words of a switch's field "state".
@@ -31,6 +33,12 @@ const (
 	switchPulse = "pulse"
 	switchBlink = "blink"
 )
+
+// motionBlinking is the motion in which a thing is on and off in turn.
+const motionBlinking = "blinking"
+
+// switchEvery is how often a switch is read back besides: the hardware may have gone, and says nothing then.
+const switchEvery = 5 * time.Second
 
 // SwitchDefinition describes the command that drives a Switch.
 type SwitchDefinition struct {
@@ -42,12 +50,6 @@ type SwitchDefinition struct {
 
 // maxMotion is the longest pulse or blinking.
 const maxMotion = time.Hour
-
-// The fields of what a switch answers.
-const (
-	FieldState  = "state"  // "on" or "off"
-	FieldMotion = "motion" // "pulsing" or "blinking"; not there if the switch is still
-)
 
 // SwitchCommand returns the command that drives s. Its one field says what to do; without it nothing is done. In either case the
 // state is answered, as it was read back.
@@ -66,7 +68,13 @@ func SwitchCommand(d SwitchDefinition, s Switch) (Command, error) {
 			if err := d.do(c.Values.Get(FieldState), s); err != nil {
 				return Result{}, err
 			}
-			return switchState(d.Title, s)
+			state, err := switchState(s)
+			return Result{State: &state}, err
+		},
+		State: &StateSource{
+			Read:      func(context.Context) (State, error) { return switchState(s) },
+			Every:     switchEvery,
+			Subscribe: func(changed func()) (stop func()) { return s.Subscribe(changed) },
 		},
 	}.checked()
 }
@@ -117,18 +125,15 @@ func (d SwitchDefinition) do(word string, s Switch) error {
 	return nil
 }
 
-func switchState(title string, s Switch) (Result, error) {
+// switchState reads a switch back.
+func switchState(s Switch) (State, error) {
 	on, motion, err := s.State()
 	if err != nil {
-		return Result{}, err
+		return State{}, err
 	}
 	word := switchOff
 	if on {
 		word = switchOn
 	}
-	f := form.NewResult(title, form.Field{Var: FieldState, Type: form.TextSingle, Label: "State", Values: []string{word}})
-	if motion != "" {
-		f.Fields = append(f.Fields, form.Field{Var: FieldMotion, Type: form.TextSingle, Label: "Motion", Values: []string{motion}})
-	}
-	return Result{Form: f}, nil
+	return State{Word: word, Motion: motion}, nil
 }

@@ -40,6 +40,8 @@ func (r *relay) Blink(d time.Duration) error {
 
 func (r *relay) State() (bool, string, error) { return r.on, r.motion, r.err }
 
+func (r *relay) Subscribe(func()) (stop func()) { return func() {} }
+
 func TestSwitch(t *testing.T) {
 	door := new(relay)
 	command, err := control.SwitchCommand(control.SwitchDefinition{Name: "door", Title: "Garage door", Pulse: 300 * time.Millisecond}, door)
@@ -59,10 +61,10 @@ func TestSwitch(t *testing.T) {
 		{"door", "", "", "State: off\n"},
 		{"door", "on", "set true", "State: on\n"},
 		{"door", "", "", "State: on\n"},
-		{"door", "blink", "blink 10s", "State: on\nMotion: blinking\n"},
+		{"door", "blink", "blink 10s", "State: blinking\n"},
 		{"door", "off", "set false", "State: off\n"},
-		{"door", "pulse", "pulse 300ms", "State: on\nMotion: pulsing\n"},
-		{"only", "pulse", "pulse 1s", "State: on\nMotion: pulsing\n"},
+		{"door", "pulse", "pulse 300ms", "State: on, pulsing\n"},
+		{"only", "pulse", "pulse 1s", "State: on, pulsing\n"},
 	} {
 		door.did = nil
 		v := form.Values{}

@@ -9,12 +9,19 @@ import (
 	"xtls-agent/xmpp/form"
 )
 
-// Text returns the result as people read it: the output, or the fields of the form, a line each.
+// Text returns the result as people read it: the output and the state, or the fields of the form, a line each.
 func (r Result) Text() string {
-	if r.Form == nil {
-		return r.Output
-	}
 	var b strings.Builder
+	if r.Form == nil {
+		b.WriteString(r.Output)
+		if r.State != nil {
+			if r.Output != "" && !strings.HasSuffix(r.Output, "\n") {
+				b.WriteByte('\n')
+			}
+			fmt.Fprintf(&b, "State: %s\n", r.State)
+		}
+		return b.String()
+	}
 	for _, f := range r.Form.Fields {
 		if f.Type == form.Hidden {
 			continue
@@ -67,13 +74,17 @@ func byVar(fields []form.Field) map[string][]string {
 // each with a list of values.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := struct {
-		Output  string                `json:"output,omitempty"`
-		Exit    *int                  `json:"exit,omitempty"`
-		Failure string                `json:"failure,omitempty"`
-		Note    string                `json:"note,omitempty"`
-		Fields  map[string][]string   `json:"fields,omitempty"`
-		Items   []map[string][]string `json:"items,omitempty"`
+		Output  string `json:"output,omitempty"`
+		Exit    *int   `json:"exit,omitempty"`
+		Failure string `json:"failure,omitempty"`
+		Note    string `json:"note,omitempty"`
+		stateJSON
+		Fields map[string][]string   `json:"fields,omitempty"`
+		Items  []map[string][]string `json:"items,omitempty"`
 	}{Output: r.Output, Exit: r.Exit, Failure: r.Failure, Note: r.Note}
+	if r.State != nil {
+		out.stateJSON = stateJSON(*r.State)
+	}
 	if r.Form != nil {
 		out.Fields = byVar(r.Form.Fields)
 		for _, item := range r.Form.Items {
@@ -82,3 +93,13 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(out)
 }
+
+// stateJSON is a state for programs.
+type stateJSON struct {
+	Word    string `json:"state,omitempty"`
+	Motion  string `json:"motion,omitempty"`
+	Unknown string `json:"unknown,omitempty"`
+}
+
+// MarshalJSON returns the state for programs: state and motion, or unknown.
+func (s State) MarshalJSON() ([]byte, error) { return json.Marshal(stateJSON(s)) }

@@ -22,6 +22,11 @@ type Definition struct {
 	User    string            // whom to run it as; "" is the agent's own user
 	Dir     string            // working folder; default /
 	Env     map[string]string // besides PATH, LANG, and HOME, USER, LOGNAME of another user
+
+	// State is the argument vector of a program that prints, as its last line, what the command's thing is; nil: it has no state.
+	// It runs as the command does, but without fields.
+	State []string
+	Every time.Duration // how often it is asked besides after each run; default 30 s
 }
 
 // Field is a field of a form, and what its values may be besides what its type says.

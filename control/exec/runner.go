@@ -26,10 +26,11 @@ const (
 // defaultPath is the PATH of every program.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Runner runs the programs of any number of definitions, at most four at once.
+// Runner runs the programs of any number of definitions, at most four at once, and as many that tell states.
 type Runner struct {
-	log   *slog.Logger
-	slots chan struct{}
+	log    *slog.Logger
+	slots  chan struct{}
+	probes chan struct{} // slots of their own: what a device asks itself keeps no owner waiting
 }
 
 // NewRunner returns a runner. A nil logger means silence; it is told which program ran,
@@ -38,7 +39,7 @@ func NewRunner(log *slog.Logger) *Runner {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{log: log, slots: make(chan struct{}, maxAtOnce)}
+	return &Runner{log: log, slots: make(chan struct{}, maxAtOnce), probes: make(chan struct{}, maxAtOnce)}
 }
 
 // Command compiles a definition. It fails on one that could not run safely or at all, such as one
@@ -52,7 +53,11 @@ func (r *Runner) Command(d Definition) (control.Command, error) {
 	if err != nil {
 		return control.Command{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
 	}
-	c := control.Command{Name: d.Name, Title: d.Title, Timeout: d.Timeout}
+	state, err := r.source(d, who)
+	if err != nil {
+		return control.Command{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
+	}
+	c := control.Command{Name: d.Name, Title: d.Title, Timeout: d.Timeout, State: state}
 	for _, f := range d.Fields {
 		c.Fields = append(c.Fields, f.Field)
 	}
@@ -77,14 +82,10 @@ func (r *Runner) run(ctx context.Context, argv []string, d Definition, who ident
 		return control.Result{}, errBusy
 	}
 	var out capture
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: d.Dir, Env: environment(d.Env, who), Stdout: &out, Stderr: &out}
-	cmd.WaitDelay = pipeGrace
-	if cmd.Dir == "" {
-		cmd.Dir = "/"
-	}
+	cmd := program(argv, d, who)
+	cmd.Stdout, cmd.Stderr = &out, &out
 	killed, err := runGroup(ctx, cmd, who, termGrace)
-	var exit *exec.ExitError
-	if err != nil && !killed && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+	if !killed && !ran(err) {
 		r.log.Warn("program did not start", "command", d.Name, "err", err)
 		return control.Result{}, fmt.Errorf("the device cannot run the program of %s: %w", d.Name, cause(err))
 	}
@@ -93,6 +94,21 @@ func (r *Runner) run(ctx context.Context, argv []string, d Definition, who ident
 		res.Note = fmt.Sprintf("the output was cut after %d KiB", maxOutput>>10)
 	}
 	return res, nil
+}
+
+// program is a process that has not started yet, with all that it gets from us but its output.
+func program(argv []string, d Definition, who identity) *exec.Cmd {
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: d.Dir, Env: environment(d.Env, who), WaitDelay: pipeGrace}
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+	}
+	return cmd
+}
+
+// ran reports whether err is one of a program that has run.
+func ran(err error) bool {
+	var exit *exec.ExitError
+	return err == nil || errors.As(err, &exit) || errors.Is(err, exec.ErrWaitDelay)
 }
 
 // describe says how a program ended.
