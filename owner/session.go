@@ -25,6 +25,7 @@ type Session struct {
 	conn    *xtls.Conn
 	session *xmpp.Session
 	device  trust.Record
+	states  *control.States
 	served  sync.WaitGroup
 }
 
@@ -55,8 +56,9 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log)}
+	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log), states: control.NewStates()}
 	s.session.HandlePing()
+	s.states.Hear(s.session)
 	pairing.AnswerPubkeys(s.session, o.keys.Identity.DER())
 	known, _ := o.keys.Devices.Trusted(full.Bare(), trust.Fingerprint(conn.Pin))
 	s.session.HandleMessage(xmpp.NSClient, "body", func(_ context.Context, r *xmpp.Request) {

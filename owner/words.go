@@ -17,6 +17,8 @@ type (
 	PIN     = pairing.PIN
 	Device  = trust.Record
 	Result  = control.Result
+	State   = control.State
+	Report  = control.Report
 	Form    = form.Form
 	Field   = form.Field
 	Values  = form.Values
