@@ -82,13 +82,14 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 		return err
 	}
 	s := xmpp.NewSession(link, l.log)
-	revoke := l.onOwnersSession(s, owner)
+	tellStates, revoke := l.onOwnersSession(s, owner)
 	nudge, remove := l.sessions.add(s, owner.Key(), func() {
 		revoke() // at once; an owner who removed himself still gets the answer
 		l.ending.Go(func() { endSoon(ctx, s) })
 	})
 	defer remove()
 	if _, still := l.memory.owners.Trusted(owner.JID, owner.Fingerprint); !still { // removed meanwhile
+		revoke()
 		_ = link.Close()
 		return fmt.Errorf("agent: %s was removed", owner.JID)
 	}
@@ -99,10 +100,11 @@ func (l *life) serveOwner(ctx context.Context, link xmpp.Link, c *xtls.Conn, kin
 		l.guests.welcome(owner.JID)
 	}
 	told := make(map[string]bool)
-	l.tell(s, owner.Key(), told) // before anything else on this session
+	l.tell(s, owner.Key(), told) // before any answer on this session
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { l.accompany(s, owner.Key(), nudge, told) })
+	beside.Go(tellStates)
 	return s.Serve(ctx)
 }
 

@@ -33,6 +33,8 @@ type life struct {
 
 	forOwners *control.Registry // on x509 sessions
 	forLocal  *control.Registry // on the local socket: the same and a few more
+	states    *control.States   // what the commands' things are
+	observer  *control.Observer // looks at them
 	links     *board            // how the links are doing
 	sessions  *sessions         // open x509 sessions
 	news      *news             // what owners are still to be told
@@ -123,6 +125,11 @@ func (l *life) newCommands() error {
 		return err
 	}
 	configured = append(configured, l.env.Commands...)
+	l.states = control.NewStates()
+	l.observer = control.NewObserver(l.states, l.log)
+	for i, c := range configured {
+		configured[i] = l.observer.Observe(c)
+	}
 	builtin := []control.Command{control.StatusCommand(l), control.PairCommand(l), control.OwnersCommand(l)}
 	l.forOwners, l.forLocal = control.NewRegistry(l.log), control.NewRegistry(l.log)
 	return errors.Join(
@@ -138,6 +145,7 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.keeper.Run(ctx) })
 	group.Go(func() error { return l.watchButtons(ctx) })
 	group.Go(func() error { return l.serveLocal(ctx) })
+	group.Go(func() error { l.observer.Run(ctx); return nil })
 	// Before the device can be reached: who comes at once finds it in pairing mode.
 	if err := l.openAtStart(); errors.Is(err, pairing.ErrNoDisplay) {
 		group.Go(func() error { l.openWhenShown(ctx); return nil })

@@ -112,7 +112,9 @@ func (l *life) serveLocalConn(ctx context.Context, conn *net.UnixConn) error {
 		return err
 	}
 	s := xmpp.NewSession(link, l.log)
-	l.onLocalSession(s, who)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(l.onLocalSession(s, who))
 	return s.Serve(ctx)
 }
 

@@ -37,18 +37,21 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 	return end, registry
 }
 
-// onOwnersSession stands on an x509 session: the peer is an owner. The returned function takes
-// the commands back from one who is no owner any more.
-func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (revoke func()) {
+// onOwnersSession stands on an x509 session: the peer is an owner. tell tells him the states, until the session ends; revoke takes all
+// of it back from one who is no owner any more.
+func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (tell, revoke func()) {
 	registry := l.introduce(s)
 	pairing.AnswerPubkeys(s, l.memory.identity.DER())
-	return l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
+	stop := l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
+	states := l.states.Mount(s)
+	return states.Run, func() { states.Stop(); stop() }
 }
 
 // onLocalSession stands on the local socket: a person who may use it owns the machine.
-func (l *life) onLocalSession(s *xmpp.Session, user string) {
+func (l *life) onLocalSession(s *xmpp.Session, user string) (tell func()) {
 	registry := l.introduce(s)
 	l.forLocal.Mount(s, registry, control.Actor{Local: true, LocalUser: user})
+	return l.states.Mount(s).Run
 }
 
 // introduce is what stands on all of them: who the device is, what it knows there, and that it is alive.
