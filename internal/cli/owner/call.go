@@ -28,26 +28,36 @@ func (p *program) commandsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.listCommands(items)
+			return p.listCommands(items, s.States())
 		},
 	}
 }
 
-func (p *program) listCommands(items []owner.Command) error {
+// listCommands prints the commands, each with the state that the device has told of it.
+func (p *program) listCommands(items []owner.Command, reports []owner.Report) error {
 	type command struct {
-		Name  string `json:"name"`
-		Title string `json:"title"`
+		Name    string `json:"name"`
+		Title   string `json:"title"`
+		State   string `json:"state,omitempty"`
+		Motion  string `json:"motion,omitempty"`
+		Unknown string `json:"unknown,omitempty"`
+	}
+	states := make(map[string]owner.State)
+	for _, r := range reports {
+		states[r.Command] = r.State
+	}
+	list, rows := []command{}, [][]string{}
+	for _, item := range items {
+		state, ok := states[item.Node]
+		list = append(list, command{item.Node, item.Name, state.Word, state.Motion, state.Unknown})
+		row := []string{item.Node, item.Name}
+		if ok {
+			row = append(row, state.String())
+		}
+		rows = append(rows, row)
 	}
 	if p.json {
-		out := []command{}
-		for _, item := range items {
-			out = append(out, command{item.Node, item.Name})
-		}
-		return p.printJSON(out)
-	}
-	var rows [][]string
-	for _, item := range items {
-		rows = append(rows, []string{item.Node, item.Name})
+		return p.printJSON(list)
 	}
 	return p.table(rows)
 }
@@ -95,16 +105,16 @@ func (p *program) call(ctx context.Context, device, command string, values owner
 	if !asked && len(values) > 0 {
 		printf(p.std.Err, "note: %s takes no fields; those given were not sent\n", command)
 	}
-	return p.printResult(res)
+	return p.printResult(command, res)
 }
 
-func (p *program) printResult(res owner.Result) error {
+func (p *program) printResult(command string, res owner.Result) error {
 	if p.json {
 		if err := p.printJSON(res); err != nil {
 			return err
 		}
-	} else if text := strings.TrimRight(res.Text(), "\n"); text != "" {
-		printf(p.std.Out, "%s\n", printable(text))
+	} else {
+		p.printText(command, res)
 	}
 	if res.Note != "" && !p.json {
 		printf(p.std.Err, "note: %s\n", oneLine(res.Note))
@@ -113,6 +123,18 @@ func (p *program) printResult(res owner.Result) error {
 		return &commandError{res.Failure}
 	}
 	return nil
+}
+
+// printText prints what a command answered, and then the state of its thing: "lamp: on".
+func (p *program) printText(command string, res owner.Result) {
+	state := res.State
+	res.State = nil
+	if text := strings.TrimRight(res.Text(), "\n"); text != "" {
+		printf(p.std.Out, "%s\n", printable(text))
+	}
+	if state != nil {
+		printf(p.std.Out, "%s: %s\n", command, oneLine(state.String()))
+	}
 }
 
 // printable keeps a device's output from steering the terminal.
