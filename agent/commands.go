@@ -12,6 +12,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/control"
+	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
@@ -22,8 +23,10 @@ func (l *life) Status() control.Status {
 	s := control.Status{
 		Name: l.cfg.Name.String(), Version: l.env.Version,
 		Uptime: l.env.Now().Sub(l.agent.started),
-		Links:  l.links.list(), Pairing: l.pairingInWords(), Displays: displaysInWords(l.panel.screens.States()),
-		Clock: l.env.Now(), ClockSet: clockSet(l.env.Now()),
+		Links:  l.links.list(), Pairing: l.pairingInWords(), States: l.states.All(),
+		Displays: displaysInWords(l.panel.screens.States()), Buttons: buttonsInWords(button.States(l.panel.buttons)),
+		Outputs: l.panel.outlets.inWords(),
+		Clock:   l.env.Now(), ClockSet: clockSet(l.env.Now()),
 		Memory: memoryInUse(), Goroutines: runtime.NumGoroutine(),
 	}
 	for _, o := range l.confirmedOwners() {
@@ -39,22 +42,39 @@ func memoryInUse() uint64 {
 	return all[0].Value.Uint64() - all[1].Value.Uint64()
 }
 
-// displaysInWords says of each display how it is doing. An error may have several lines; the first says what is wrong.
+// displaysInWords says of each display how it is doing.
 func displaysInWords(states []display.State) []string {
 	var words []string
 	for _, s := range states {
-		how := "works"
 		switch {
 		case s.Spec == "none:":
-			how = "shows nothing"
-		case s.Err != nil:
-			how, _, _ = strings.Cut("fails: "+s.Err.Error(), "\n")
+			words = append(words, s.Spec+" shows nothing")
 		case !s.Tried:
-			how = "has its first screen to show"
+			words = append(words, s.Spec+" has its first screen to show")
+		default:
+			words = append(words, hardwareInWords(s.Spec, s.Since, s.Err))
 		}
-		words = append(words, s.Spec+" "+how)
 	}
 	return words
+}
+
+// buttonsInWords says of each button how it is doing.
+func buttonsInWords(states []button.State) []string {
+	var words []string
+	for _, s := range states {
+		words = append(words, hardwareInWords(s.Spec, s.Since, s.Err))
+	}
+	return words
+}
+
+// hardwareInWords says how a piece of hardware is doing: that it works, or what is wrong, and for how long: the clock may not be set. An
+// error may have several lines; the first says what is wrong.
+func hardwareInWords(spec string, since time.Time, err error) string {
+	if err == nil {
+		return spec + " works"
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Sprintf("%s has failed for %v: %s", spec, time.Since(since).Truncate(time.Second), why)
 }
 
 func (l *life) pairingInWords() string {

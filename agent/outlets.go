@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 
@@ -35,6 +36,16 @@ func (all outlets) close() error {
 		errs = append(errs, o.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// inWords says of each output how it is doing.
+func (all outlets) inWords() []string {
+	var words []string
+	for _, spec := range slices.Sorted(maps.Keys(all)) {
+		since, err := all[spec].Trouble()
+		words = append(words, hardwareInWords(spec, since, err))
+	}
+	return words
 }
 
 // outlet is an output in the words of package control, which knows no hardware.

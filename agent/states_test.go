@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,4 +213,39 @@ func pairAfterWipe(t *testing.T, b *box) *owner.Pairing {
 	b.screen.lastPIN(t, b.used...)
 	b.addr = b.lanAddr()
 	return pairOn(t, b, newKeys(t, "laptop"), "romeo@laptop")
+}
+
+// Status names each piece of hardware, with what is wrong with it and for how long, and each state.
+func TestStatusTellsOfHardwareAndStates(t *testing.T) {
+	config, _ := heater(t)
+	door := new(outputtest.Wire)
+	b := startBoxWith(t, trust.NewMemStore(), []string{`gpio:GPIO4?pull=up`}, switches+config, func(e *Env) {
+		pin := func(name string) (gpio.PinIO, error) {
+			if name != "GPIO22" {
+				return nil, errors.New("not allowed: add the user that runs this program to the group gpio")
+			}
+			return door.Open(name)
+		}
+		e.Output.Pin, e.Button.Pin = pin, pin
+	})
+	want := []string{
+		"Displays: term: works\n",
+		"Buttons: socket:" + b.runDir + "/button works, gpio:GPIO4?pull=up has failed for ",
+		"s: not allowed: add the user that runs this program to the group gpio\n",
+		"Outputs: gpio:GPIO22 works, gpio:GPIO27?active=low has failed for ",
+		"door: off", "lamp: unknown for ", "heater: cold",
+	}
+	var text string
+	for range 200 {
+		res, err := CallLocal(t.Context(), b.agent.cfg.Socket(), "status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = res.Text()
+		if !slices.ContainsFunc(want, func(part string) bool { return !strings.Contains(text, part) }) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("status:\n%s\nwants %q", text, want)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ type Status struct {
 	Owners   []string // their bare JIDs
 	Links    []LinkStatus
 	Displays []string // in words, each with its spec string
+	Buttons  []string // likewise
+	Outputs  []string // likewise
+	States   []Report // of commands
 	Pairing  string   // in words: "closed", "open for 2m10s"
 	Clock    time.Time
 	ClockSet bool // false while it is behind the program's build date
@@ -67,9 +71,16 @@ func statusForm(s Status) *form.Form {
 	add("name", "Name", s.Name)
 	add("version", "Version", s.Version)
 	add("uptime", "Up for", s.Uptime.Truncate(time.Second).String())
-	add("owners", "Owners", append([]string(nil), s.Owners...)...)
+	add("owners", "Owners", slices.Clone(s.Owners)...)
 	add("links", "Links", links...)
-	add("displays", "Displays", append([]string(nil), s.Displays...)...)
+	add("displays", "Displays", slices.Clone(s.Displays)...)
+	add("buttons", "Buttons", slices.Clone(s.Buttons)...)
+	add("outputs", "Outputs", slices.Clone(s.Outputs)...)
+	states := make([]string, 0, len(s.States))
+	for _, r := range s.States {
+		states = append(states, r.inWords())
+	}
+	add("states", "States", states...)
 	add("pairing", "Pairing", s.Pairing)
 	add("clock", "Clock", clock)
 	add("memory", "Memory", fmt.Sprintf("%.1f MB, %d goroutines", float64(s.Memory)/1e6, s.Goroutines))

@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,14 +62,22 @@ type StateSource struct {
 type Report struct {
 	Command string
 	State
-	Since time.Time // when the state became this one; zero where that is not known
+	Since time.Time // when the state became this one, or unknown
+}
+
+// inWords is the report in a line; of a state that is not known it says for how long.
+func (r Report) inWords() string {
+	if r.Unknown == "" {
+		return r.Command + ": " + r.State.String()
+	}
+	return fmt.Sprintf("%s: unknown for %v: %s", r.Command, time.Since(r.Since).Truncate(time.Second), r.Unknown)
 }
 
 // States are the current states of commands. Who watches them is told each command's latest: a thing that flaps, or a reader that
 // is slow, makes no queue.
 type States struct {
 	mu       sync.Mutex // guards all below, and what watchers hold
-	reports  []Report   // in the order in which they were first known
+	reports  []Report   // by command
 	watchers []*Watcher
 }
 
@@ -78,12 +88,14 @@ func NewStates() *States { return new(States) }
 func (s *States) Set(command string, state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(command)
+	i, known := s.find(command)
 	switch {
-	case i < 0:
-		s.reports = append(s.reports, Report{command, state, time.Now()})
+	case !known:
+		s.reports = slices.Insert(s.reports, i, Report{command, state, time.Now()})
 	case s.reports[i].State.is(state):
 		return
+	case s.reports[i].Unknown != "" && state.Unknown != "": // for another reason
+		s.reports[i].State = state
 	default:
 		s.reports[i] = Report{command, state, time.Now()}
 	}
@@ -96,21 +108,22 @@ func (s *States) Set(command string, state State) {
 func (s *States) Get(command string) (state State, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.find(command); i >= 0 {
+	if i, known := s.find(command); known {
 		return s.reports[i].State, true
 	}
 	return State{}, false
 }
 
-// All returns every state, in the order in which they were first known.
+// All returns every state, by command.
 func (s *States) All() []Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.reports)
 }
 
-func (s *States) find(command string) int {
-	return slices.IndexFunc(s.reports, func(r Report) bool { return r.Command == command })
+// find returns where the report of a command is, or belongs. The caller holds mu.
+func (s *States) find(command string) (i int, known bool) {
+	return slices.BinarySearchFunc(s.reports, command, func(r Report, name string) int { return strings.Compare(r.Command, name) })
 }
 
 // Watch begins to tell of changes. What is known already is the first of them.

@@ -60,7 +60,7 @@ func TestWatcherTakesTheLatest(t *testing.T) {
 		set(s, "door", "shut")
 	}
 	<-w.Changed()
-	take("lamp: 999", "door: shut")
+	take("door: shut", "lamp: 999")
 	set(s, "lamp", "on")
 	set(s, "lamp", "999")
 	take() // it is what it was

@@ -150,9 +150,10 @@ func (s *States) Hear(session *xmpp.Session) {
 // hear is Set within bounds: what a device tells does not fill its owner's memory.
 func (s *States) hear(r Report) {
 	s.mu.Lock()
-	full := len(s.reports) >= maxStates && s.find(r.Command) < 0
+	_, known := s.find(r.Command)
+	room := known || len(s.reports) < maxStates
 	s.mu.Unlock()
-	if !full {
+	if room {
 		s.Set(r.Command, r.State)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"periph.io/x/conn/v3/gpio"
 
@@ -135,7 +136,30 @@ func OpenAll(specs []string, env Env) (Button, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Join(buttons...), nil
+	return join(specs, buttons), nil
+}
+
+// State is how a button is doing.
+type State struct {
+	Spec  string
+	Err   error     // what keeps it from its hardware; nil if nothing does
+	Since time.Time // since when something does
+}
+
+// States tells how each of the buttons is doing that OpenAll or Join made one of, in their order. Those of Join have no specs.
+func States(b Button) []State {
+	if several, ok := b.(interface{ states() []State }); ok {
+		return several.states()
+	}
+	return []State{stateOf("", b)}
+}
+
+func stateOf(spec string, b Button) State {
+	s := State{Spec: spec}
+	if hardware, ok := b.(interface{ Trouble() (time.Time, error) }); ok {
+		s.Since, s.Err = hardware.Trouble()
+	}
+	return s
 }
 
 // line is what can be written to a button that takes lines.

@@ -352,6 +352,11 @@ func TestGPIOBesideOthers(t *testing.T) {
 		if got := waiting(b); !slices.Equal(got, []button.Event{button.Press}) || strings.Count(log.String(), "\n") != 1 {
 			t.Errorf("%v, log %s", got, log)
 		}
+		states := button.States(b)
+		if len(states) != 2 || states[0].Spec != "gpio:GPIO4" || states[0].Err == nil || time.Since(states[0].Since) < time.Second ||
+			states[1] != (button.State{Spec: "gpio:GPIO17"}) {
+			t.Errorf("states %v", states)
+		}
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}

@@ -8,6 +8,7 @@ import (
 // joined is several buttons as one.
 type joined struct {
 	*source
+	specs   []string // as many as buttons
 	buttons []Button
 	wg      sync.WaitGroup
 	once    sync.Once
@@ -22,8 +23,10 @@ type joinedKeys struct {
 }
 
 // Join makes one button of several, which it owns from now on. If a PIN can be typed on one of them it is a [Keys].
-func Join(buttons ...Button) Button {
-	j := &joined{source: newSource(), buttons: buttons}
+func Join(buttons ...Button) Button { return join(make([]string, len(buttons)), buttons) }
+
+func join(specs []string, buttons []Button) Button {
+	j := &joined{source: newSource(), specs: specs, buttons: buttons}
 	for _, b := range buttons {
 		j.wg.Go(func() {
 			for e := range b.Events() {
@@ -46,6 +49,13 @@ func Join(buttons ...Button) Button {
 		return j
 	}
 	return k
+}
+
+func (j *joined) states() (all []State) {
+	for i, b := range j.buttons {
+		all = append(all, stateOf(j.specs[i], b))
+	}
+	return all
 }
 
 // Close closes every button.

@@ -121,8 +121,9 @@ func (m *Multi) Working() int {
 // State is how a display is doing.
 type State struct {
 	Spec  string
-	Tried bool  // it has shown a screen, or failed to
-	Err   error // why it does not show the last one
+	Tried bool      // it has shown a screen, or failed to
+	Err   error     // why it does not show the last one
+	Since time.Time // since when it fails; zero if it does not
 }
 
 // States tells how each display is doing, in the order of the list.
@@ -130,7 +131,7 @@ func (m *Multi) States() []State {
 	states := make([]State, len(m.workers))
 	for i, w := range m.workers {
 		w.mu.Lock()
-		states[i] = State{w.Spec, w.tried, w.err}
+		states[i] = State{w.Spec, w.tried, w.err, w.since}
 		w.mu.Unlock()
 	}
 	return states
@@ -198,6 +199,7 @@ type worker struct {
 	mu    sync.Mutex // guards what follows
 	tried bool       // it was given a screen, and has shown it or failed
 	err   error      // of the last one
+	since time.Time  // since when there is one
 }
 
 // give replaces a job that still waits. Only Multi.Show calls it, one at a time.
@@ -253,6 +255,12 @@ func stopped() *time.Timer {
 // note keeps the display's state and reports a change of it.
 func (w *worker) note(err error, failing *bool) {
 	w.mu.Lock()
+	switch {
+	case err == nil:
+		w.since = time.Time{}
+	case w.err == nil:
+		w.since = time.Now()
+	}
 	w.tried, w.err = true, err
 	w.mu.Unlock()
 	w.noted()

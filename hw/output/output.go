@@ -34,6 +34,9 @@ type Output interface {
 	// State reads back what the output is.
 	State() (State, error)
 
+	// Trouble returns what keeps the output from its hardware, and since when; nil if nothing does.
+	Trouble() (since time.Time, err error)
+
 	// Close gives the output its initial value, and lets go of it.
 	Close() error
 }

@@ -202,9 +202,16 @@ func testFails(t *testing.T, r *run) {
 			t.Errorf("%v", err)
 		}
 	}
+	began := time.Now()
 	time.Sleep(time.Minute)
+	if since, err := r.Trouble(); !errors.Is(err, gone) || since.After(began) {
+		t.Errorf("trouble %v since %v", err, since)
+	}
 	r.Fail(nil)
 	time.Sleep(time.Minute)
+	if _, err := r.Trouble(); err != nil {
+		t.Errorf("trouble %v after it was mended", err)
+	}
 	r.want(t, "off", "off")
 	ok(t, r.Pulse(time.Minute))
 	r.Fail(gone)
