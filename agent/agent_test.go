@@ -96,18 +96,17 @@ type box struct {
 
 func startBox(t *testing.T, store trust.Store, config string, change ...func(*Env)) *box {
 	t.Helper()
-	return startBoxWith(t, store, nil, config, change...)
+	return startBoxOn(t, store, "display = [\"term:\"]\nbutton = [\"socket:RUN/button\"]\n", config, change...)
 }
 
-// startBoxWith starts a device that has more buttons than its socket.
-func startBoxWith(t *testing.T, store trust.Store, buttons []string, config string, change ...func(*Env)) *box {
+// startBoxOn starts a device with displays and buttons of its own; RUN stands for its folder.
+func startBoxOn(t *testing.T, store trust.Store, hardware, config string, change ...func(*Env)) *box {
 	t.Helper()
 	b := &box{screen: &terminal{}, runDir: t.TempDir()}
 	b.buttons = filepath.Join(b.runDir, "button")
 	cfg, err := ParseConfig([]byte(strings.ReplaceAll(`
 name = "Test box"
-display = ["term:"]
-button = ["`+strings.Join(append([]string{"socket:RUN/button"}, buttons...), `", "`)+`"]
+`+hardware+`
 run_dir = "RUN"
 [lan]
 listen = "127.0.0.1:0"

@@ -219,7 +219,8 @@ func pairAfterWipe(t *testing.T, b *box) *owner.Pairing {
 func TestStatusTellsOfHardwareAndStates(t *testing.T) {
 	config, _ := heater(t)
 	door := new(outputtest.Wire)
-	b := startBoxWith(t, trust.NewMemStore(), []string{`gpio:GPIO4?pull=up`}, switches+config, func(e *Env) {
+	const hardware = "display = [\"term:\"]\nbutton = [\"socket:RUN/button\", \"gpio:GPIO4?pull=up\"]\n"
+	b := startBoxOn(t, trust.NewMemStore(), hardware, switches+config, func(e *Env) {
 		pin := func(name string) (gpio.PinIO, error) {
 			if name != "GPIO22" {
 				return nil, errors.New("not allowed: add the user that runs this program to the group gpio")

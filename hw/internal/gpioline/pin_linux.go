@@ -3,6 +3,7 @@ package gpioline
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -167,7 +168,7 @@ func (p *pin) take(config unix.GPIOV2LineConfig, out bool) error {
 	_ = p.release()
 	chip, err := os.Open(p.chip)
 	if err != nil {
-		return err
+		return p.refused(nil, err)
 	}
 	defer chip.Close()
 	r := unix.GPIOV2LineRequest{Num_lines: 1, Config: config}
@@ -183,7 +184,7 @@ func (p *pin) take(config unix.GPIOV2LineConfig, out bool) error {
 	return nil
 }
 
-// refused says in words why the kernel does not give the line.
+// refused says in words why the kernel does not give the line. chip is nil if it could not be opened.
 func (p *pin) refused(chip *os.File, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
@@ -192,7 +193,7 @@ func (p *pin) refused(chip *os.File, err error) error {
 			by = fmt.Sprintf("%q", unix.ByteSliceToString(info.Consumer[:]))
 		}
 		return fmt.Errorf("%s is in use by %s: %w", p.name, by, err)
-	case errors.Is(err, unix.EPERM):
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("not allowed: add the user that runs this program to the group gpio: %w", err)
 	}
 	return fmt.Errorf("taking %s: %w", p.name, err)

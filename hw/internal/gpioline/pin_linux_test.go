@@ -1,6 +1,7 @@
 package gpioline
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -86,5 +87,25 @@ func TestLost(t *testing.T) {
 	p, _ = taken(t)
 	if p.Read() || Lost(p) == nil { // a pipe has no level
 		t.Errorf("after a level that cannot be read: lost %v", Lost(p))
+	}
+}
+
+// What keeps a line from being had is one line of text that says what to do.
+func TestRefused(t *testing.T) {
+	chip, err := os.Open(os.DevNull) // a chip that does not say who has the line
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chip.Close()
+	p := &pin{PinIO: gpio.INVALID, name: "GPIO17"}
+	for want, errno := range map[string]error{
+		"GPIO17 is in use by another program: device or resource busy":                                unix.EBUSY,
+		"not allowed: add the user that runs this program to the group gpio: operation not permitted": unix.EPERM,
+		"not allowed: add the user that runs this program to the group gpio: permission denied":       unix.EACCES,
+		"taking GPIO17: no such device": unix.ENODEV,
+	} {
+		if err := p.refused(chip, errno); !errors.Is(err, errno) || err.Error() != want {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }
