@@ -261,5 +261,34 @@ func TestLookIsBounded(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		wantState(t, s, "unknown: it did not finish in time")
 	})
-	observe(t, g, func(_ *control.States, heat control.Command, _ *bytes.Buffer) {}) // ends at once
+	observe(t, g, func(*control.States, control.Command, *bytes.Buffer) {}) // ends at once
+}
+
+// deaf is a thing that does not even end with its context.
+type deaf struct{ *gauge }
+
+func (d deaf) read(ctx context.Context) (control.State, error) {
+	return d.gauge.read(context.WithoutCancel(ctx))
+}
+
+// A run is answered although its thing does not say what it is.
+func TestAnswerDoesNotWaitForTheState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := control.NewStates()
+		o := control.NewObserver(s, nil)
+		heat := o.Observe(control.Command{
+			Name: "heat", State: &control.StateSource{Read: deaf{&gauge{takes: time.Hour}}.read},
+			Run: func(context.Context, control.Call) (control.Result, error) { return control.Result{Output: "ok"}, nil },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { o.Run(ctx); close(done) }()
+		start := time.Now()
+		res, err := heat.Run(t.Context(), control.Call{})
+		if took := time.Since(start); err != nil || res.Output != "ok" || res.State != nil || took > 16*time.Second {
+			t.Errorf("%+v, %v after %v", res, err, took)
+		}
+		cancel()
+		<-done
+	})
 }

@@ -151,6 +151,7 @@ func TestHear(t *testing.T) {
 	say(form("urn:other", row("other", on)))
 	say(form(control.NSState, row("Not a name", on)))
 	say(form(control.NSState, row("empty", "")))
+	say(form(control.NSState, row("long", "<field var='state'><value>"+strings.Repeat("x", 5000)+"</value></field>")))
 	say("<x xmlns='jabber:x:data' type='nonsense'/>")
 	say(form(control.NSState, row("lamp", on)+row("door", "<field var='unknown'><value>no&#9;power</value></field>"+on)))
 	for i := range 2000 {
@@ -164,6 +165,9 @@ func TestHear(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	all := words(s.All())
+	if long, _ := s.Get("long"); len(long.Word) != 200 {
+		t.Errorf("a state of %d bytes", len(long.Word))
+	}
 	if len(all) != 1024 || all[0] != "c0: on" || !slices.Contains(all, "lamp: the end") || !slices.Contains(all, "door: unknown: no\tpower") {
 		t.Errorf("%d states: %q, %q", len(all), all[0], all[1022:])
 	}

@@ -89,7 +89,7 @@ func TestStatesHaveSlotsOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := make(chan error)
+	results, start := make(chan error), time.Now()
 	for range 2 * maxAtOnce {
 		go func() { _, err := slow.State.Read(t.Context()); results <- err }()
 	}
@@ -99,6 +99,27 @@ func TestStatesHaveSlotsOfTheirOwn(t *testing.T) {
 	for range 2 * maxAtOnce {
 		if err := <-results; err != nil {
 			t.Error(err)
+		}
+	}
+	if took := time.Since(start); took < 600*time.Millisecond {
+		t.Errorf("%d ran within %v: more than %d at once", 2*maxAtOnce, took, maxAtOnce)
+	}
+}
+
+// However much a program writes, and in whatever pieces, the end of it is kept, and no more.
+func TestTailIsBounded(t *testing.T) {
+	for _, piece := range []int{1, 100, maxTail - 1, maxTail, maxTail + 1, 10 * maxTail} {
+		var all strings.Builder
+		var kept tail
+		for i := range 5*maxTail/piece + 2 {
+			text := strings.Repeat(string(rune('a'+i%26)), piece)
+			all.WriteString(text)
+			if n, err := kept.Write([]byte(text)); n != piece || err != nil || len(kept.data) > maxTail {
+				t.Fatalf("%d bytes: %d, %v, %d kept", piece, n, err, len(kept.data))
+			}
+		}
+		if text := all.String(); string(kept.data) != text[len(text)-maxTail:] {
+			t.Errorf("in pieces of %d bytes the end is not kept", piece)
 		}
 	}
 }

@@ -48,6 +48,7 @@ var scenarios = []struct {
 	{"offline", map[string]string{"Prosody": "c2s and c2s", "ejabberd": "go-xmpp and go-xmpp"}, offline},
 	{"not a device", map[string]string{"Prosody": "c2s and go-xmpp", "ejabberd": "c2s and c2s"}, notADevice},
 	{"LAN name on the server", map[string]string{"Prosody": "c2s and c2s", "ejabberd": "go-xmpp and go-xmpp"}, lanNameOnServer},
+	{"states", map[string]string{"Prosody": "c2s and c2s", "ejabberd": "go-xmpp and go-xmpp"}, statesOnServer},
 	{"login", map[string]string{"Prosody": "c2s and go-xmpp", "ejabberd": "c2s and c2s"}, login},
 	{"login by c2s", map[string]string{"Prosody": "c2s and c2s"}, login},
 }

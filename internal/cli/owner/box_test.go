@@ -61,6 +61,12 @@ exec = ["/bin/false"]
 name = "slow"
 exec = ["/bin/sleep", "20"]
 [[command]]
+name = "heater"
+exec = ["/bin/sh", "-c", "echo \"$1\" > DIR/heater", "sh", "{to}"]
+state = ["/bin/cat", "DIR/heater"]
+  [[command.field]]
+  name = "to"
+[[command]]
 name = "say"
 exec = ["/bin/echo", "{words}"]
   [[command.field]]

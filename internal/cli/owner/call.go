@@ -48,13 +48,9 @@ func (p *program) listCommands(items []owner.Command, reports []owner.Report) er
 	}
 	list, rows := []command{}, [][]string{}
 	for _, item := range items {
-		state, ok := states[item.Node]
+		state := states[item.Node]
 		list = append(list, command{item.Node, item.Name, state.Word, state.Motion, state.Unknown})
-		row := []string{item.Node, item.Name}
-		if ok {
-			row = append(row, state.String())
-		}
-		rows = append(rows, row)
+		rows = append(rows, []string{item.Node, item.Name, state.String()})
 	}
 	if p.json {
 		return p.printJSON(list)

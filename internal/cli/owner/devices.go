@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,10 @@ func (p *program) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// table prints rows in columns.
+// table prints rows in columns. The last cells of a row may be empty.
 func (p *program) table(rows [][]string) error {
-	t := tabwriter.NewWriter(p.std.Out, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
 			if i > 0 {
@@ -29,7 +31,15 @@ func (p *program) table(rows [][]string) error {
 		}
 		fmt.Fprintln(t)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(p.std.Out, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deviceJSON is a device in JSON.
