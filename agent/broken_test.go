@@ -68,8 +68,8 @@ name = "pump"
 output = "gpio:PUMP"
 `
 
-// What is broken is said in one line each, that tells what to do, and the rest keeps working: a bus that is not there, a display that answers and
-// then stops, lines in use by others, no permission, a button that is stuck, and one that bounces a hundred times.
+// What is broken is said in one line each, that tells what to do, and the rest keeps working: a bus that is not there, a display that
+// answers and then stops, lines in use by others, no permission, a button that is stuck, and one that bounces a hundred times.
 func TestBrokenHardwareKeepsNothingFromTheRest(t *testing.T) {
 	oled := displaytest.NewOLED(0x3c, 64)
 	pins := lines{
@@ -116,8 +116,8 @@ func TestBrokenHardwareKeepsNothingFromTheRest(t *testing.T) {
 	}
 	b.stop()
 	for _, what := range []string{
-		"there is no such bus: switch I²C on", "remote I/O error", `TAKEN is in use by`, `FAN is in use by`, "to the group gpio", "down already",
-		"to the group input",
+		"there is no such bus: switch I²C on", "remote I/O error", "TAKEN is in use by", "FAN is in use by", "to the group gpio",
+		"to the group input", "down already",
 	} {
 		n := 0
 		for line := range strings.Lines(log.String()) {

@@ -102,9 +102,12 @@ func FuzzAllow(f *testing.F) {
 
 // FuzzParseStates: whatever a device tells unasked, its owner gets states of commands that can be shown in a line, or none.
 func FuzzParseStates(f *testing.F) {
-	told := stateMessage([]Report{{Command: "lamp", State: State{Word: "on", Motion: "pulsing"}}, {Command: "door", State: State{Unknown: "no\npower"}}})
+	told := stateMessage([]Report{
+		{Command: "lamp", State: State{Word: "on", Motion: "pulsing"}}, {Command: "door", State: State{Unknown: "no\npower"}},
+	})
 	f.Add(told.Payload[0].String())
-	f.Add(`<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>urn:xtls-agent:state:0</value></field><item><field var='command'><value>-</value></field></item></x>`)
+	f.Add(`<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>` + NSState + `</value></field>` +
+		`<item><field var='command'><value>-</value></field></item></x>`)
 	f.Add(`<x xmlns='jabber:x:data' type='form'/>`)
 	f.Fuzz(func(t *testing.T, text string) {
 		el, err := xmpp.ParseElement([]byte(text), xmpp.Limits{})
@@ -119,7 +122,8 @@ func FuzzParseStates(f *testing.F) {
 			t.Fatalf("another form gave %+v", reports)
 		}
 		for _, r := range reports {
-			if !isName(r.Command) || !shows(r.State.String()) || strings.Contains(r.State.String(), "\n") || len(r.State.String()) > 2*maxState+20 {
+			line := r.State.String()
+			if !isName(r.Command) || !shows(line) || strings.Contains(line, "\n") || len(line) > 2*maxState+20 {
 				t.Fatalf("%+v", r)
 			}
 		}

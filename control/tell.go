@@ -79,8 +79,9 @@ func (t *Teller) Stop() { t.watcher.Stop() }
 // stateMessage tells states: a table with a row for each (XEP-0004 §3.4).
 func stateMessage(reports []Report) *xmpp.Stanza {
 	f := form.NewResult("", form.Field{Var: "FORM_TYPE", Type: form.Hidden, Values: []string{NSState}})
-	for _, name := range []string{fieldCommand, FieldState, FieldMotion, FieldUnknown} {
-		f.Reported = append(f.Reported, form.Field{Var: name})
+	f.Reported = []form.Field{
+		{Var: fieldCommand, Type: form.TextSingle, Label: "Command"}, {Var: FieldState, Type: form.TextSingle, Label: "State"},
+		{Var: FieldMotion, Type: form.TextSingle, Label: "Motion"}, {Var: FieldUnknown, Type: form.TextSingle, Label: "State unknown"},
 	}
 	for _, r := range reports {
 		item := []form.Field{form.Text(fieldCommand, r.Command)}

@@ -14,7 +14,8 @@ import (
 // ask compiles a command whose state a shell script tells, and asks once.
 func ask(t *testing.T, within time.Duration, script string, change ...func(*Definition)) (string, error) {
 	t.Helper()
-	d := Definition{Name: "lamp", Args: []string{"/bin/true"}, State: []string{"/bin/sh", "-c", strings.NewReplacer("{", "{{", "}", "}}").Replace(script)}}
+	braces := strings.NewReplacer("{", "{{", "}", "}}")
+	d := Definition{Name: "lamp", Args: []string{"/bin/true"}, State: []string{"/bin/sh", "-c", braces.Replace(script)}}
 	for _, c := range change {
 		c(&d)
 	}
@@ -131,7 +132,8 @@ func TestStateIsRefused(t *testing.T) {
 		`state: argument "{state}": there is no field`: {"/bin/lamp", "{state}"},
 		"state: the program":                           {"/bin/{x}"},
 	} {
-		if _, err := NewRunner(nil).Command(Definition{Name: "lamp", Args: []string{"/bin/true"}, State: state}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := NewRunner(nil).Command(Definition{Name: "lamp", Args: []string{"/bin/true"}, State: state})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", state, err, want)
 		}
 	}

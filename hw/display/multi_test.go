@@ -78,7 +78,8 @@ func TestMultiRetriesWhatFails(t *testing.T) {
 			t.Errorf("Working = %d", m.Working())
 		}
 		rep.want(t, "bad: unplugged")
-		if s := m.States(); s[0] != (display.State{Spec: "good:", Tried: true}) || s[1].Spec != "bad:" || s[1].Err.Error() != "unplugged" || s[1].Since.IsZero() {
+		s := m.States()
+		if s[0] != (display.State{Spec: "good:", Tried: true}) || s[1].Spec != "bad:" || s[1].Err.Error() != "unplugged" || s[1].Since.IsZero() {
 			t.Errorf("States = %v", s)
 		}
 

@@ -66,7 +66,8 @@ func watchStates(w *world, b *box, romeo *person, file string) {
 	next("heater: cold")
 	romeo.ctl("call", "telly", "heater", "to=warm").want(0, "heater: warm\n")
 	next("heater: warm")
-	if _, err := agent.CallLocal(w.Context(), filepath.Join(b.dir, "run", "control.sock"), "heater", agent.Values{"to": {"hot"}}); err != nil {
+	socket := filepath.Join(b.dir, "run", "control.sock")
+	if _, err := agent.CallLocal(w.Context(), socket, "heater", agent.Values{"to": {"hot"}}); err != nil {
 		w.Fatal(err)
 	}
 	next("heater: hot")
@@ -74,7 +75,8 @@ func watchStates(w *world, b *box, romeo *person, file string) {
 		w.Fatal(err)
 	}
 	next("heater: cool")
-	romeo.ctl("commands", "telly").want(0, "heater  heater"+strings.Repeat(" ", len("Let somebody pair with the device")-len("heater")+2)+"cool\n", "lamp    Lamp\n")
+	column := strings.Repeat(" ", len("Let somebody pair with the device")-len("heater"))
+	romeo.ctl("commands", "telly").want(0, "heater  heater"+column+"  cool\n", "lamp    Lamp\n")
 	romeo.ctl("call", "telly", "heater", "to=mild", "--json").want(0, `{"exit":0,"state":"mild"}`)
 	next("heater: mild")
 	b.local("status").want(0, "States: heater: mild\n")

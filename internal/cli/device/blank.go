@@ -14,9 +14,10 @@ func blankCommand(std cli.Streams, config *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "blank",
 		Short: "Clear the displays and switch outputs to their safe values",
-		Long: `blank clears every display of the configuration, and gives every output its initial value. The device does so itself when it is
-told to end; blank is for after a crash, as systemd's ExecStopPost. It needs neither network nor state, takes a minute at most, and
-does what it can: hardware that is missing is named, and is exit code 1.`,
+		Long: `blank clears every display of the configuration, and gives every output its initial value. The device
+does so itself when it is told to end; blank is for after a crash, as systemd's ExecStopPost. It needs neither
+network nor state, takes a minute at most, and does what it can: hardware that is missing is named, and is
+exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := agent.LoadConfig(*config)
