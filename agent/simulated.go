@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"xtls-agent/control"
 	"xtls-agent/hw/button"
@@ -79,6 +80,8 @@ func (s *Simulated) Press() { _, _ = io.WriteString(s.keys, "\n") }
 func (s *Simulated) Stop() { s.stop() }
 
 func lampCommand(lamp func(state string)) control.Command {
+	var state atomic.Value
+	state.Store("off")
 	return control.Command{
 		Name: "lamp", Title: "Lamp",
 		Fields: []form.Field{{
@@ -86,8 +89,12 @@ func lampCommand(lamp func(state string)) control.Command {
 			Options: []form.Option{{Value: "on"}, {Value: "off"}},
 		}},
 		Run: func(_ context.Context, c control.Call) (control.Result, error) {
+			state.Store(c.Values.Get("state"))
 			lamp(c.Values.Get("state"))
 			return control.Result{Output: "the lamp is " + c.Values.Get("state")}, nil
 		},
+		State: &control.StateSource{Read: func(context.Context) (control.State, error) {
+			return control.State{Word: state.Load().(string)}, nil
+		}},
 	}
 }

@@ -135,7 +135,7 @@ func (o *jsOwner) pairs(t *testing.T, d *device) {
 	d.waitFor(t, paired.Code[:3]+" "+paired.Code[3:])
 	d.waitFor(t, "Paired with romeo@browser.")
 	t.Logf("pairing took %d ms", paired.MS)
-	n.called("the lamp is on")
+	n.called("the lamp is on\nState: on")
 	o.controls(t, n)
 	n.ends()
 	if got, want := d.lamp(), []string{"on", "off"}; !slices.Equal(got, want) {
@@ -155,7 +155,13 @@ func (o *jsOwner) controls(t *testing.T, n *node) {
 	if !slices.Contains(commands, command{Name: "lamp", Title: "Lamp"}) {
 		t.Errorf("commands %v", commands)
 	}
-	n.called("the lamp is off")
+	n.called("the lamp is off\nState: off")
+	n.refused("watch aborted", "aborted")
+	if e := n.read("watched"); e.Text != "lamp off" {
+		t.Errorf("watched %q", e.Text)
+	}
+	n.refused("watch without a function", "usage")
+	n.refused("watch that throws", "failed")
 	n.refused("unknown field", "failed")
 	n.refused("value that is none", "usage")
 	n.refused("unknown command", "failed")

@@ -24,8 +24,9 @@
  * @property {(name: string) => Promise<void>} remove  as write; a file that is not there is no error
  *
  * @typedef {{jid: string, name: string, fingerprint: string, state: "provisional"|"confirmed", link: "lan"|"server", created: string}} Device
- * @typedef {{text: string, output?: string, exit?: number, failure?: string, note?: string,
+ * @typedef {{text: string, output?: string, exit?: number, failure?: string, note?: string, state?: string, motion?: string, unknown?: string,
  *   fields?: Object<string, string[]>, items?: Object<string, string[]>[]}} Result
+ * @typedef {{command: string, state?: string, motion?: "pulsing"|"blinking", unknown?: string}} State  unknown: why it is not known
  * @typedef {string|number|boolean|(string|number|boolean)[]} Value
  */
 
@@ -167,6 +168,15 @@ export class Session {
 	 * @returns {Promise<Result>}
 	 */
 	call(command, values, { signal } = {}) { return this.#functions.call(this.#number, command, values, signal); }
+
+	/**
+	 * watch gives each state of the device's commands to a function: first what is known, then each change. What the function returns is
+	 * waited for; if it is slow it misses what was in between, and never the last.
+	 * @param {(state: State) => void|Promise<void>} each
+	 * @param {{signal?: AbortSignal}} [options]
+	 * @returns {Promise<void>}  resolves when the session has ended; rejects with "aborted" by signal, and with what the function throws
+	 */
+	watch(each, { signal } = {}) { return this.#functions.watch(this.#number, each, signal); }
 
 	/** close ends the session. It may be called more than once. */
 	close() { return quietly(this.#functions.closeSession(this.#number)); }

@@ -47,7 +47,7 @@ func (p *program) functions() js.Value {
 		})
 	}
 	for name, f := range map[string]func(*sessionHandle, []js.Value) (js.Value, error){
-		"commands": p.commands, "call": p.call, "waitSession": p.waitSession, "closeSession": p.closeSession,
+		"commands": p.commands, "call": p.call, "watch": p.watch, "waitSession": p.waitSession, "closeSession": p.closeSession,
 	} {
 		export(name, func(a []js.Value) (js.Value, error) {
 			s, err := p.session(a[0])

@@ -80,6 +80,29 @@ func (p *program) call(s *sessionHandle, args []js.Value) (js.Value, error) {
 	return resultValue(r)
 }
 
+// watch takes (function, signal): the function is given each state, one after the other; a promise that it returns is waited for. It settles
+// when the session has ended.
+func (p *program) watch(s *sessionHandle, args []js.Value) (js.Value, error) {
+	if args[0].Type() != js.TypeFunction {
+		return js.Undefined(), usageError("watch needs a function that is given each state")
+	}
+	ctx, done, err := s.owner.start(args[1])
+	if err != nil {
+		return js.Undefined(), err
+	}
+	defer done()
+	for r := range s.session.Watch(ctx) {
+		v, err := value(stateValue{r.Command, r.Word, r.Motion, r.Unknown})
+		if err != nil {
+			return js.Undefined(), err
+		}
+		if _, err := askFunc(ctx, args[0], v); err != nil {
+			return js.Undefined(), err
+		}
+	}
+	return js.Undefined(), ctx.Err()
+}
+
 // answers returns what fills the forms of a command from an object, or by asking a function.
 func answers(ctx context.Context, values js.Value) func(*owner.Form) (owner.Values, error) {
 	return func(f *owner.Form) (owner.Values, error) {

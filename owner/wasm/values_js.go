@@ -41,6 +41,14 @@ type commandValue struct {
 	Title string `json:"title"`
 }
 
+// stateValue is the state of a command.
+type stateValue struct {
+	Command string `json:"command"`
+	State   string `json:"state,omitempty"`
+	Motion  string `json:"motion,omitempty"`
+	Unknown string `json:"unknown,omitempty"`
+}
+
 // formValue is a form that a command asks for.
 type formValue struct {
 	Title        string       `json:"title"`

@@ -79,14 +79,22 @@ async function second() {
 	tell("opened", { security: session.security, device: session.device, ms: Math.round(performance.now() - before) });
 	tell("commands", { commands: await session.commands() });
 	tell("called", await session.call("lamp", (form) => ({ state: form.fields.find((f) => f.name === "state").options[1].value })));
+	const seen = [], enough = new AbortController();
+	await refused("watch aborted", session.watch((s) => { seen.push(`${s.command} ${s.state}`); if (s.state === "off") enough.abort(); }, { signal: enough.signal }));
+	tell("watched", { text: seen.at(-1) });
+	await refused("watch without a function", session.watch());
+	const boom = new Error("boom");
+	await refused("watch that throws", session.watch(() => { throw boom; }));
 	await refused("unknown field", session.call("lamp", { colour: "red" }));
 	await refused("value that is none", session.call("lamp", { state: { on: true } }));
 	await refused("unknown command", session.call("toaster"));
 	await refused("aborted before", session.call("lamp", { state: "on" }, { signal: AbortSignal.abort() }));
 	const slow = new AbortController();
 	await refused("aborted while asked", session.call("lamp", () => { slow.abort(); return new Promise(() => {}); }, { signal: slow.signal }));
+	const watching = session.watch(() => {}); // ends with the session
 	await session.close();
 	await session.close();
+	await watching;
 	await refused("call on a closed session", session.call("lamp", { state: "on" }));
 }
 
