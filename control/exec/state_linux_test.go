@@ -50,6 +50,18 @@ func TestStateOfAProgram(t *testing.T) {
 	}
 }
 
+// A program that tells a state runs as whom the command runs as.
+func TestStateAsAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root can play another user")
+		return
+	}
+	got, err := ask(t, time.Minute, "id -un; echo $(id -Gn) $USER", func(d *Definition) { d.User = "nobody" })
+	if got != "nogroup nobody" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // What keeps a state from being known is one line that says what to look at.
 func TestStateOfAProgramThatFails(t *testing.T) {
 	for script, want := range map[string]string{

@@ -1,6 +1,7 @@
 package button
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -89,6 +90,9 @@ func (b *contactOnLine) leave(pin gpio.PinIO) {
 	b.pin = nil
 }
 
+// errStuck is what is wrong with a button that is down when it is first seen.
+var errStuck = errors.New("it means nothing until it was let go: is active=low or active=high right?")
+
 // watch turns what the contact does into events, until the line is lost or Close. It never waits for an edge without an end: not
 // every pin keeps its promise to see one.
 func (b *contactOnLine) watch(pin gpio.PinIO) {
@@ -97,7 +101,7 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 	b.sleep(settle) // a resistor takes a moment to pull a long wire
 	if c.now = pin.Read() == b.active; c.now {
 		c.down, h.posture = true, spent
-		b.Log.Warn("button is down already: it means nothing until it was let go. Is active=low or active=high right?", "button", b.Spec)
+		b.Warn("button is down already", errStuck)
 	}
 	for !b.closing() {
 		start := time.Now()
@@ -118,6 +122,7 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 		case c.down:
 			b.say(h.happen(pressed, now))
 		default:
+			b.Note(nil)
 			b.say(h.happen(letGo, now))
 		}
 		if !edge && now.Sub(start) < wait/2 {

@@ -206,8 +206,14 @@ func TestGPIOStuck(t *testing.T) {
 		if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "down already") {
 			t.Errorf("log %s", log)
 		}
+		if s := button.States(b); len(s) != 1 || s[0].Err == nil || time.Since(s[0].Since).Round(time.Second) != time.Minute {
+			t.Errorf("states %v", s)
+		}
 		w.move(gpio.High, 3)
 		time.Sleep(time.Second)
+		if s := button.States(b); s[0].Err != nil {
+			t.Errorf("after it was let go: states %v", s)
+		}
 		w.press(time.Second, 3)
 		if got := waiting(b); !slices.Equal(got, []button.Event{button.Press}) {
 			t.Errorf("after it was let go: %v", got)

@@ -23,7 +23,10 @@ type Report struct {
 }
 
 // Note takes what is wrong now; nil is nothing.
-func (r *Report) Note(err error) {
+func (r *Report) Note(err error) { r.Warn(r.Kind+" does not work, and is tried again", err) }
+
+// Warn is Note for what trying again does not mend: the log gets a message of its own.
+func (r *Report) Warn(message string, err error) {
 	r.mu.Lock()
 	before := r.err
 	if (err == nil) != (before == nil) {
@@ -35,7 +38,7 @@ func (r *Report) Note(err error) {
 	case err == nil && before != nil:
 		r.Log.Info(r.Kind+" works again", r.Kind, r.Spec)
 	case err != nil && (before == nil || err.Error() != before.Error()):
-		r.Log.Warn(r.Kind+" does not work, and is tried again", r.Kind, r.Spec, "err", err)
+		r.Log.Warn(message, r.Kind, r.Spec, "err", err)
 	}
 }
 
