@@ -54,6 +54,7 @@ func FuzzParseConfig(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	f.Add([]byte("[[command]]\nname = \"a\"\nexec = [\"/bin/true\"]\nstate = [\"/bin/echo\", \"{{on}}\"]\nstate_every = \"1m\""))
 	const around = "# hunter22-hunter22\n"
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(string(data), "hunter22-") {

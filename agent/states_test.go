@@ -250,3 +250,25 @@ func TestStatusTellsOfHardwareAndStates(t *testing.T) {
 	}
 	t.Errorf("status:\n%s\nwants %q", text, want)
 }
+
+func TestStatesInTheConfiguration(t *testing.T) {
+	const head = "[[command]]\nname = \"a\"\n"
+	for text, want := range map[string]string{
+		"exec = [\"/bin/true\"]\nstate = [\"/bin/echo\", \"on\"]\nstate_every = \"24h\"": "",
+		"exec = [\"/bin/true\"]\nstate = [\"echo\", \"on\"]":                             `command "a": exec: command "a": state must begin with the absolute path`,
+		"exec = [\"/bin/true\"]\nstate = []":                                             `command "a": exec: command "a": state must begin with the absolute path`,
+		"exec = [\"/bin/true\"]\nstate = [\"/bin/echo\", \"{x}\"]":                       `command "a": exec: command "a": state: argument "{x}": there is no field "x"`,
+		"exec = [\"/bin/true\"]\nstate_every = \"1m\"":                                   `command "a": state_every goes with state`,
+		"exec = [\"/bin/true\"]\nstate = [\"/bin/echo\"]\nstate_every = \"10ms\"":        `command "a": state_every must be from 1s to 24h`,
+		"exec = [\"/bin/true\"]\nstate = [\"/bin/echo\"]\nstate_every = \"25h\"":         `command "a": state_every must be from 1s to 24h`,
+		"exec = [\"/bin/true\"]\nstate = [\"/bin/echo\"]\nstate_every = \"often\"":       `line 5: "often" is no time span`,
+		"output = \"gpio:GPIO27\"\nstate = [\"/bin/echo\"]":                              `command "a": output goes without state`,
+		"output = \"gpio:GPIO27\"\nstate_every = \"1m\"":                                 `command "a": output goes without state`,
+		"state = [\"/bin/echo\"]":                                                        `command "a": exec: command "a": exec must begin`,
+	} {
+		_, err := ParseConfig([]byte(head + text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%q: %v, want %s …", text, err, want)
+		}
+	}
+}
