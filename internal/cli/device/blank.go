@@ -25,7 +25,7 @@ exit code 1.`,
 				return &cli.UsageError{Err: err}
 			}
 			return agent.Blank(cmd.Context(), cfg, agent.Env{}, func(spec string, err error) {
-				how := "blank"
+				how := "done"
 				if err != nil {
 					why, _, _ := strings.Cut(err.Error(), "\n")
 					how = "failed: " + why
