@@ -33,23 +33,25 @@ func (p *program) commandsCommand() *cobra.Command {
 	}
 }
 
+// commandJSON is a command in JSON, with the state of what it controls.
+type commandJSON struct {
+	Name    string `json:"name"`
+	Title   string `json:"title,omitempty"`
+	State   string `json:"state,omitempty"`
+	Motion  string `json:"motion,omitempty"`
+	Unknown string `json:"unknown,omitempty"`
+}
+
 // listCommands prints the commands, each with the state that the device has told of it.
 func (p *program) listCommands(items []owner.Command, reports []owner.Report) error {
-	type command struct {
-		Name    string `json:"name"`
-		Title   string `json:"title"`
-		State   string `json:"state,omitempty"`
-		Motion  string `json:"motion,omitempty"`
-		Unknown string `json:"unknown,omitempty"`
-	}
 	states := make(map[string]owner.State)
 	for _, r := range reports {
 		states[r.Command] = r.State
 	}
-	list, rows := []command{}, [][]string{}
+	list, rows := []commandJSON{}, [][]string{}
 	for _, item := range items {
 		state := states[item.Node]
-		list = append(list, command{item.Node, item.Name, state.Word, state.Motion, state.Unknown})
+		list = append(list, commandJSON{item.Node, item.Name, state.Word, state.Motion, state.Unknown})
 		rows = append(rows, []string{item.Node, item.Name, state.String()})
 	}
 	if p.json {
