@@ -20,7 +20,12 @@ type segments interface {
 func newDigits(name string, width int, connect func() (segments, error)) Display {
 	return &inTurn[segments, string]{
 		hw:    hardware[segments]{name: name, connect: connect},
-		split: func(s Screen) []string { return digitParts(s.PIN, width) },
+		split: func(s Screen) []string {
+			if s.Test {
+				return testDigits(width)
+			}
+			return digitParts(s.PIN, width)
+		},
 		show:  segments.show,
 		off:   segments.off,
 	}

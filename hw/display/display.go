@@ -29,6 +29,9 @@ type Screen struct {
 	Lines   []string // what to do, or what happened; one sentence each
 	Address string   // where the device is reached: its JID, or lan:HOST
 	URI     string   // for a QR code: xmpp:JID?xtls-pair;pin=NNNNNNNN
+
+	// Test asks for a test picture: every pixel, digit or character at work, and the lines. The rest is left out.
+	Test bool
 }
 
 // GroupedPIN returns the PIN as people read it out: "1234 5678".

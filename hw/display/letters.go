@@ -33,6 +33,9 @@ var letterSizes = map[string]letterSize{"16x2": {16, 2}, "20x2": {20, 2}, "16x4"
 
 // pages lays a screen out. Without a PIN there is also the title.
 func (l letterSize) pages(s Screen) [][]string {
+	if s.Test {
+		return l.testPages(s)
+	}
 	head := []string(nil)
 	if s.PIN != "" {
 		head = []string{l.row("PIN " + s.GroupedPIN())}

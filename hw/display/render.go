@@ -69,6 +69,9 @@ func newRenderer(size image.Point, l look) (*renderer, error) {
 // render draws a screen.
 func (r *renderer) render(s Screen) (*image.RGBA, error) {
 	s = s.cleaned()
+	if s.Test {
+		return r.testPicture(s)
+	}
 	img := image.NewRGBA(image.Rectangle{Max: r.size})
 	draw.Draw(img, img.Bounds(), image.NewUniform(r.look.back), image.Point{}, draw.Src)
 

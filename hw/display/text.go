@@ -46,7 +46,7 @@ func truncate(s string, n int) string {
 // cleaned returns the screen with all text made harmless and empty lines left out.
 // Only digits are left of a PIN, and at most 8 of them.
 func (s Screen) cleaned() Screen {
-	c := Screen{Title: clean(s.Title), Address: clean(s.Address), URI: s.URI}
+	c := Screen{Title: clean(s.Title), Address: clean(s.Address), URI: s.URI, Test: s.Test}
 	c.PIN = strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
