@@ -26,6 +26,11 @@ type Hardware struct {
 	// OpenFramebuffer opens the screen with a path like /dev/fb0; nil opens the
 	// kernel's.
 	OpenFramebuffer func(path string) (Framebuffer, error)
+
+	// I2CBuses and Framebuffers are the paths at which Find looks for displays; nil
+	// asks the kernel.
+	I2CBuses     func() ([]string, error)
+	Framebuffers func() []string
 }
 
 // PinCloser is a GPIO line that is held until it is closed.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,46 @@ func openKernelI2C(path string) (i2c.BusCloser, error) {
 		return nil, err
 	}
 	return sysfs.NewI2C(int(n))
+}
+
+// errNoI2C says that there is no bus to look at.
+var errNoI2C = errors.New("no I²C bus is there: switch I²C on (on a Raspberry Pi: raspi-config, Interface Options) if a display hangs on it")
+
+// kernelI2CBuses lists those buses that people wire displays to: not those that lead through a plug to a monitor, nor a
+// computer's own, where memory and fans are.
+func kernelI2CBuses() ([]string, error) {
+	all, err := filepath.Glob("/dev/i2c-*")
+	if err != nil {
+		return nil, err
+	}
+	var buses []string
+	for _, path := range all {
+		name, err := os.ReadFile(filepath.Join("/sys/class/i2c-dev", filepath.Base(path), "name"))
+		if err == nil && foreignBus(string(name)) {
+			continue
+		}
+		buses = append(buses, path)
+	}
+	if len(buses) == 0 {
+		return nil, errNoI2C
+	}
+	return buses, nil
+}
+
+// foreignBus knows the kernel's names for such buses.
+func foreignBus(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"ddc", "hdmi", "aux", "gmbus", "smbus", "radeon", "amdgpu", "nvidia", "i915"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func kernelFramebuffers() []string {
+	paths, _ := filepath.Glob("/dev/fb[0-9]*") // the pattern is right
+	return paths
 }
 
 // openKernelSPI opens /dev/spidevB.C.

@@ -20,3 +20,7 @@ func openKernelSPI(string) (spi.PortCloser, error) {
 func openKernelFramebuffer(string) (Framebuffer, error) {
 	return nil, errors.New("a framebuffer is supported on Linux only")
 }
+
+func kernelI2CBuses() ([]string, error) { return nil, nil }
+
+func kernelFramebuffers() []string { return nil }
