@@ -80,8 +80,25 @@ type Env struct {
 	// Inputs is where evdev: finds its devices; nil means the kernel's.
 	Inputs Inputs
 
+	// Trace is told how buttons move, as far as their hardware lets that be seen: not those that take words. It is called
+	// from goroutines of theirs and must not block. Nil is allowed.
+	Trace func(Move)
+
 	// Log takes what goes wrong while a button is open; nil drops it.
 	Log *slog.Logger
+}
+
+// Move is a button that went down, or came up.
+type Move struct {
+	Down    bool
+	Bounces int // how often the contact went back before it stood still
+}
+
+func (e Env) trace() func(Move) {
+	if e.Trace == nil {
+		return func(Move) {}
+	}
+	return e.Trace
 }
 
 func (e Env) pin() func(string) (gpio.PinIO, error) {

@@ -38,6 +38,7 @@ type inputKey struct {
 	trouble.Report
 	wanted
 	inputs Inputs
+	trace  func(Move)
 
 	quit chan struct{}
 	wg   sync.WaitGroup
@@ -81,7 +82,7 @@ func parseEvdev(s *spec.Spec) func(Env) (Button, error) {
 	return func(env Env) (Button, error) {
 		b := &inputKey{
 			source: newSource(), typist: newTypist(), Report: trouble.Report{Log: env.log(), Kind: "button", Spec: "evdev:" + w.path + w.name}, wanted: w,
-			inputs: env.Inputs, quit: make(chan struct{}), open: map[string]*input{}, foreign: map[Node]bool{},
+			inputs: env.Inputs, trace: env.trace(), quit: make(chan struct{}), open: map[string]*input{}, foreign: map[Node]bool{},
 			strokes: make(chan strokeOf), gone: make(chan *input), begun: make(chan struct{}, 1),
 		}
 		if b.inputs == nil {
@@ -178,12 +179,9 @@ func (b *inputKey) struck(s strokeOf) {
 		}
 		return
 	}
-	switch {
-	case s.Code != b.key:
-	case s.Stroke.Down:
-		b.say(s.hold.happen(pressed, now))
-	default:
-		b.say(s.hold.happen(letGo, now))
+	if s.Code == b.key {
+		b.trace(Move{Down: s.Stroke.Down})
+		b.say(s.hold.happen(changeTo(s.Stroke.Down), now))
 	}
 }
 

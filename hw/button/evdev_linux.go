@@ -24,6 +24,9 @@ func keyCode(name string) (uint16, bool) {
 	return uint16(code), ok
 }
 
+// keyName is the other way round; "" for a code that has no name.
+func keyName(code uint16) string { return evdev.KEYToString[evdev.EvCode(code)] }
+
 // kernelInputs is /dev/input.
 type kernelInputs struct{}
 

@@ -6,6 +6,8 @@ import "errors"
 
 func keyCode(string) (uint16, bool) { return 0, false }
 
+func keyName(uint16) string { return "" }
+
 // kernelInputs has none: they are the Linux kernel's.
 type kernelInputs struct{}
 

@@ -22,6 +22,7 @@ type contactOnLine struct {
 	active gpio.Level // of the line while the button is down
 	pull   gpio.Pull
 	open   func(name string) (gpio.PinIO, error)
+	trace  func(Move)
 
 	quit chan struct{}
 	wg   sync.WaitGroup
@@ -42,7 +43,7 @@ func parseGPIO(s *spec.Spec) func(Env) (Button, error) {
 	return func(env Env) (Button, error) {
 		b := &contactOnLine{
 			source: newSource(), Report: trouble.Report{Log: env.log(), Kind: "button", Spec: "gpio:" + b.name},
-			name: b.name, active: b.active, pull: b.pull, open: env.pin(), quit: make(chan struct{}),
+			name: b.name, active: b.active, pull: b.pull, open: env.pin(), trace: env.trace(), quit: make(chan struct{}),
 		}
 		b.wg.Go(b.run)
 		return b, nil
@@ -98,6 +99,7 @@ var errStuck = errors.New("it means nothing until it was let go: is active=low o
 func (b *contactOnLine) watch(pin gpio.PinIO) {
 	var c contact
 	var h hold
+	edges := 0      // since the contact stood still
 	b.sleep(settle) // a resistor takes a moment to pull a long wire
 	if c.now = pin.Read() == b.active; c.now {
 		c.down, h.posture = true, spent
@@ -110,6 +112,9 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 			wait = c.wait(start) // the hold is not looked at before
 		}
 		edge := pin.WaitForEdge(wait)
+		if edge {
+			edges += gpioline.Edges(pin)
+		}
 		level, now := pin.Read(), time.Now()
 		if gpioline.Lost(pin) != nil {
 			b.say(h.happen(vanished, now))
@@ -118,12 +123,13 @@ func (b *contactOnLine) watch(pin gpio.PinIO) {
 		switch changed := c.see(level == b.active, edge, now); {
 		case c.moving: // it may be let go already
 		case !changed:
+			edges = 0
 			b.say(h.look(now))
-		case c.down:
-			b.say(h.happen(pressed, now))
 		default:
-			b.Note(nil)
-			b.say(h.happen(letGo, now))
+			b.Note(nil) // it is not stuck
+			b.trace(Move{Down: c.down, Bounces: edges / 2})
+			edges = 0
+			b.say(h.happen(changeTo(c.down), now))
 		}
 		if !edge && now.Sub(start) < wait/2 {
 			b.sleep(settle / 4) // a pin that does not wait must not keep the processor busy

@@ -153,6 +153,31 @@ func TestGPIO(t *testing.T) {
 	})
 }
 
+// Who tries a button is told how it moved.
+func TestGPIOTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, moves := newWire(), make(chan button.Move, 10)
+		env := w.env(new(bytes.Buffer))
+		env.Trace = func(m button.Move) { moves <- m }
+		b := open(t, "gpio:GPIO17", env)
+		synctest.Wait()
+		for _, bounces := range []int{0, 1, 7} {
+			w.press(100*time.Millisecond, bounces)
+			if down, up := <-moves, <-moves; down != (button.Move{Down: true, Bounces: bounces}) || up != (button.Move{Bounces: bounces}) {
+				t.Errorf("%d bounces: %+v, %+v", bounces, down, up)
+			}
+		}
+		w.press(5*time.Millisecond, 0) // a spark, which must not count as a bounce of what comes next
+		w.press(100*time.Millisecond, 0)
+		if down, up := <-moves, <-moves; down.Bounces != 0 || up.Bounces != 0 || len(moves) != 0 {
+			t.Errorf("after a spark: %+v, %+v", down, up)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Who holds a button with a bad contact still holds it.
 func TestGPIOChattersWhileHeld(t *testing.T) {
 	onWire(t, "gpio:GPIO17", func(t *testing.T, w *wire, b button.Button, _ *bytes.Buffer) {

@@ -41,6 +41,14 @@ const (
 	vanished // its hardware did
 )
 
+// changeTo is the change that makes a button be down, or up.
+func changeTo(down bool) change {
+	if down {
+		return pressed
+	}
+	return letGo
+}
+
 // next is the posture after a change, and what it means to whoever waits for events: 0 is nothing.
 func next(p posture, c change) (posture, Event) {
 	switch {

@@ -25,10 +25,13 @@ func typedKey(code uint16) (Key, bool) {
 	return 0, false
 }
 
+// keyCount is KEY_CNT of the kernel's.
+const keyCount = 0x300
+
 // hasDigits reports whether a device has the ten digits, in any row of them.
 func hasDigits(has func(code uint16) bool) bool {
 	found := map[byte]bool{}
-	for code := range uint16(0x300) { // KEY_CNT
+	for code := range uint16(keyCount) {
 		if k, ok := typedKey(code); ok && has(code) {
 			if d, ok := k.Digit(); ok {
 				found[d] = true

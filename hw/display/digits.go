@@ -19,15 +19,15 @@ type segments interface {
 // nothing: there is no word that it could say.
 func newDigits(name string, width int, connect func() (segments, error)) Display {
 	return &inTurn[segments, string]{
-		hw:    hardware[segments]{name: name, connect: connect},
+		hw: hardware[segments]{name: name, connect: connect},
 		split: func(s Screen) []string {
 			if s.Test {
 				return testDigits(width)
 			}
 			return digitParts(s.PIN, width)
 		},
-		show:  segments.show,
-		off:   segments.off,
+		show: segments.show,
+		off:  segments.off,
 	}
 }
 

@@ -26,6 +26,20 @@ func Lost(p gpio.PinIO) error {
 	return nil
 }
 
+// Edges reports how many edges the last WaitForEdge of a pin took as one, if it tells; else 1.
+func Edges(p gpio.PinIO) int {
+	if e, ok := p.(interface{ Edges() int }); ok {
+		return e.Edges()
+	}
+	return 1
+}
+
+// Line is a line that the kernel has a name for.
+type Line struct {
+	Name string
+	By   string // who has it; "" is nobody
+}
+
 // chips is what Open needs of the machine.
 type chips interface {
 	// list returns the paths of all chips.

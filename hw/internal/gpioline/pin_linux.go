@@ -18,6 +18,7 @@ import (
 const (
 	setConfig = 0xC110B40D
 
+	flagUsed         = 1 << 0
 	flagInput        = 1 << 2
 	flagOutput       = 1 << 3
 	flagEdgeRising   = 1 << 4
@@ -45,26 +46,72 @@ type kernel struct{}
 
 func (kernel) list() ([]string, error) { return filepath.Glob("/dev/gpiochip*") }
 
-func (kernel) find(chip, name string) (uint32, bool, error) {
+func (kernel) find(chip, name string) (offset uint32, ok bool, err error) {
+	err = eachLine(chip, func(l unix.GPIOV2LineInfo) bool {
+		offset, ok = l.Offset, unix.ByteSliceToString(l.Name[:]) == name
+		return !ok
+	})
+	return offset, ok, err
+}
+
+// eachLine tells of the lines of a chip, until more says that it has heard enough.
+func eachLine(chip string, more func(unix.GPIOV2LineInfo) bool) error {
 	f, err := os.Open(chip)
 	if err != nil {
-		return 0, false, err
+		return err
 	}
 	defer f.Close()
 	var info unix.GPIOChipInfo
 	if err := ioctl(f, unix.GPIO_GET_CHIPINFO_IOCTL, &info); err != nil {
-		return 0, false, fmt.Errorf("%s: %w", chip, err)
+		return fmt.Errorf("%s: %w", chip, err)
 	}
 	for n := range info.Lines {
 		l, err := lineInfo(f, n)
 		if err != nil {
-			return 0, false, fmt.Errorf("%s, line %d (GPIO needs Linux 5.10 or later): %w", chip, n, err)
+			return fmt.Errorf("%s, line %d (GPIO needs Linux 5.10 or later): %w", chip, n, err)
 		}
-		if unix.ByteSliceToString(l.Name[:]) == name {
-			return n, true, nil
+		if !more(l) {
+			return nil
 		}
 	}
-	return 0, false, nil
+	return nil
+}
+
+// Lines lists the lines of all chips that have a name, and who has them. It takes none. Its error is one line for people.
+func Lines() ([]Line, error) {
+	chips, err := kernel{}.list()
+	if err != nil {
+		return nil, err
+	}
+	if len(chips) == 0 {
+		return nil, ErrNoGPIO
+	}
+	var all []Line
+	var errs []error
+	for _, chip := range chips {
+		errs = append(errs, eachLine(chip, func(l unix.GPIOV2LineInfo) bool {
+			if name := unix.ByteSliceToString(l.Name[:]); name != "" {
+				all = append(all, Line{name, holder(l)})
+			}
+			return true
+		}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("not allowed: add the user that runs this program to the group gpio: %w", err)
+		}
+		return all, err
+	}
+	return all, nil
+}
+
+// holder is who has a line: a program, or the kernel's own driver of something else.
+func holder(l unix.GPIOV2LineInfo) string {
+	by := unix.ByteSliceToString(l.Consumer[:])
+	if by == "" && l.Flags&flagUsed != 0 {
+		by = "another program"
+	}
+	return by
 }
 
 func lineInfo(chip *os.File, offset uint32) (unix.GPIOV2LineInfo, error) {
@@ -101,6 +148,7 @@ type pin struct {
 	mu    sync.Mutex // guards what follows
 	taken *os.File   // nil before In and Out, and after Halt
 	out   bool       // how it is taken
+	edges int        // that the last WaitForEdge has seen
 	lost  error
 }
 
@@ -190,7 +238,7 @@ func (p *pin) refused(chip *os.File, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		by := "another program"
 		if info, err := lineInfo(chip, p.offset); err == nil && info.Consumer[0] != 0 {
-			by = fmt.Sprintf("%q", unix.ByteSliceToString(info.Consumer[:]))
+			by = fmt.Sprintf("%q", holder(info))
 		}
 		return fmt.Errorf("%s is in use by %s: %w", p.name, by, err)
 	case errors.Is(err, fs.ErrPermission):
@@ -227,13 +275,21 @@ func (p *pin) WaitForEdge(timeout time.Duration) bool {
 		return false // closed
 	}
 	var edges [16 * unsafe.Sizeof(unix.GPIOV2LineEvent{})]byte // as many as the kernel keeps
-	_, err := f.Read(edges[:])
+	n, err := f.Read(edges[:])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.edges = n / int(unsafe.Sizeof(unix.GPIOV2LineEvent{}))
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, os.ErrClosed) {
-		p.mu.Lock()
 		_ = p.note(err)
-		p.mu.Unlock()
 	}
 	return err == nil
+}
+
+// Edges implements what the function Edges asks for.
+func (p *pin) Edges() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.edges
 }
 
 // Halt implements gpio.PinIO: the line is given back.

@@ -50,8 +50,8 @@ func TestWaitForEdge(t *testing.T) {
 	if _, err := w.Write(make([]byte, 5*48)); err != nil { // five edges
 		t.Fatal(err)
 	}
-	if !p.WaitForEdge(-1) || p.WaitForEdge(0) {
-		t.Error("edges until now must be one")
+	if !p.WaitForEdge(-1) || Edges(p) != 5 || p.WaitForEdge(0) {
+		t.Error("edges until now must be one, and are counted")
 	}
 	if err := p.Lost(); err != nil {
 		t.Error(err)
