@@ -26,14 +26,18 @@ var house = []floor{
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
 	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
-	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent", "client", "owner"}},
+	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent/...", "client", "owner"}},
 	{"internal/cli/clitest", nil}, // what the scripts of both programs share
 	{"internal/cli", nil},
 
 	// The owner's library as a program for JavaScript; xmpp and trust for the link and the store that it adapts.
 	{"owner/wasm", []string{"owner", "trust", "xmpp"}},
 
-	// Everything but the owner's side. It is the only one to import hw.
+	// hw: setup looks for hardware, trial tries it, and agent drives it. They are the only ones to import hw.
+	{"agent/setup", []string{"agent", "agent/trial", "hw/display", "hw/button"}},
+	{"agent/trial", []string{"hw/display", "hw/button", "hw/output"}},
+
+	// Everything but the owner's side.
 	{"agent", []string{"control/...", "pairing", "xtls/...", "trust", "internal/state", "xmpp/...", "hw/..."}},
 	{"client", []string{"owner", "internal/state", "xmpp/c2s", "xmpp/goxmpp", "xmpp/lan"}},
 	{"owner", []string{"control", "pairing", "xtls", "xtls/jingle", "trust", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form", "xmpp/stream"}},
