@@ -80,12 +80,26 @@ type Env struct {
 	// Inputs is where evdev: finds its devices; nil means the kernel's.
 	Inputs Inputs
 
+	// Lines lists the GPIO lines; nil asks the kernel.
+	Lines func() ([]Line, error)
+
 	// Trace is told how buttons move, as far as their hardware lets that be seen: not those that take words. It is called
 	// from goroutines of theirs and must not block. Nil is allowed.
 	Trace func(Move)
 
 	// Log takes what goes wrong while a button is open; nil drops it.
 	Log *slog.Logger
+}
+
+// Line is a GPIO line that has a name, and who has it now; "" is nobody.
+type Line = gpioline.Line
+
+// Lines lists the GPIO lines on which a button may be. Its error is one line for people.
+func Lines(env Env) ([]Line, error) {
+	if env.Lines == nil {
+		return gpioline.Lines()
+	}
+	return env.Lines()
 }
 
 // Move is a button that went down, or came up.
