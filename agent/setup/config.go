@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-	"text/template"
 
 	"xtls-agent/agent"
 )
@@ -26,28 +25,23 @@ type Account struct {
 	Link              string // of an earlier configuration; empty: the default
 }
 
-// written is the configuration as setup writes it, before the sections that it knows nothing of.
-const written = `# The configuration of xtls-agent, as "xtls-agent setup" has written it. Every key: man xtls-agent.toml
+// The parts of a configuration as setup writes it, before the sections that it knows nothing of.
+const (
+	headWritten = `# The configuration of xtls-agent, as "xtls-agent setup" has written it. Every key: man xtls-agent.toml
 # After a change: xtls-agent check-config && systemctl restart xtls-agent
 
-name = {{.Name | toml}}
-{{with .StateDir}}state_dir = {{. | toml}}
-{{end}}{{with .RunDir}}run_dir = {{. | toml}}
-{{end}}
-# Where the PIN is shown. Try them with: xtls-agent hw-test
-display = {{.Displays | toml}}
-
+`
+	displayWritten = `
+# Where the PIN is shown. Try it with: xtls-agent hw-test
+`
+	buttonWritten = `
 # What opens a pairing window; held for 3 seconds it unlocks pairing, for 10 it forgets every owner.
-button = {{.Buttons | toml}}
-{{with .Account}}
+`
+	accountWritten = `
 # The account on a server, by which owners reach the device from elsewhere. Without this section it is on the LAN only.
 [xmpp]
-jid = {{.JID | toml}}
-password_file = {{.PasswordFile | toml}}
-{{with .Link}}link = {{. | toml}}
-{{end}}{{with .Server}}server = {{. | toml}}
-{{end}}{{with .CAFile}}ca_file = {{. | toml}}
-{{end}}{{end}}`
+`
+)
 
 // lamp is at the end of a configuration that has no command.
 const lamp = `
@@ -66,11 +60,7 @@ func Compose(a Answers, before string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the configuration that is there cannot be read, so nothing of it can be kept: %w", err)
 	}
-	text, err := a.text(old)
-	if err != nil {
-		return "", err
-	}
-	text += kept(before)
+	text := a.text(old) + kept(before)
 	if len(old.Commands) == 0 && !strings.Contains(text, "[[command]]") {
 		text += lamp
 	}
@@ -85,23 +75,32 @@ func Compose(a Answers, before string) (string, error) {
 	return text, nil
 }
 
-func (a Answers) text(old *agent.Config) (string, error) {
-	t, err := template.New("config").Funcs(template.FuncMap{"toml": inTOML}).Parse(written)
-	if err != nil {
-		return "", err
-	}
-	moved := func(dir, usual string) string {
-		if dir == usual {
-			return ""
-		}
-		return dir
-	}
+// text is what a person chose, and where folders were moved to.
+func (a Answers) text(old *agent.Config) string {
 	var b strings.Builder
-	err = t.Execute(&b, struct {
-		Answers
-		StateDir, RunDir string
-	}{a, moved(old.StateDir, agent.DefaultStateDir), moved(old.RunDir, agent.DefaultRunDir)})
-	return b.String(), err
+	set := func(key string, value any) { fmt.Fprintf(&b, "%s = %s\n", key, inTOML(value)) }
+	unless := func(key, value, usual string) {
+		if value != usual {
+			set(key, value)
+		}
+	}
+	b.WriteString(headWritten)
+	set("name", a.Name)
+	unless("state_dir", old.StateDir, agent.DefaultStateDir)
+	unless("run_dir", old.RunDir, agent.DefaultRunDir)
+	b.WriteString(displayWritten)
+	set("display", a.Displays)
+	b.WriteString(buttonWritten)
+	set("button", a.Buttons)
+	if x := a.Account; x != nil {
+		b.WriteString(accountWritten)
+		set("jid", x.JID)
+		set("password_file", x.PasswordFile)
+		unless("link", x.Link, "")
+		unless("server", x.Server, "")
+		unless("ca_file", x.CAFile, "")
+	}
+	return b.String()
 }
 
 // inTOML writes a string, or a list of them, as a value. Control characters, which neither may hold, are found when it is read.
@@ -116,11 +115,9 @@ func inTOML(value any) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// header is the first line of a section.
-var header = regexp.MustCompile(`^\s*\[\[?\s*([A-Za-z0-9_-]+)`)
-
 // kept returns the sections of a configuration but [xmpp], each with the comments right above it.
 func kept(text string) string {
+	header := regexp.MustCompile(`^\s*\[\[?\s*([A-Za-z0-9_-]+)`)
 	var out, above strings.Builder
 	keep := false // the section we are in
 	for line := range strings.Lines(text) {

@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"xtls-agent/agent/trial"
 	"xtls-agent/hw/button"
@@ -80,4 +81,9 @@ func Lines(env trial.Env) (free []string, taken map[string]string, err error) {
 		free = append(free, l.Name)
 	}
 	return free, taken, err
+}
+
+// LineSpec is what opens a switch between a GPIO line and ground as a button.
+func LineSpec(name string) string {
+	return "gpio:" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(name)
 }

@@ -21,12 +21,16 @@ var (
 
 // notFuzzed are the functions with such a name and parameter that no fuzz target of their package reaches, with the reason.
 var notFuzzed = map[string]string{
+	"agent/setup.CheckButton":         "calls button.Check, which is fuzzed there",
+	"agent/setup.CheckDisplay":        "calls display.Check, which is fuzzed there",
 	"agent.LoadConfig":                "opens a file and hands what is in it to ParseConfig, which is fuzzed",
 	"internal/cli/device.loadConfig":  "calls agent.LoadConfig",
 	"internal/cli/device.readLines":   "hands the lines of a terminal on, by bufio.Scanner",
 	"internal/cli/owner.parsePIN":     "calls pairing.ParsePIN, which is fuzzed there",
-	"internal/cli/owner.readLine":     "runs limitedLine, which is fuzzed, on a goroutine",
-	"internal/cli/owner.readPassword": "is golang.org/x/term's reading of a terminal",
+	"internal/cli.ReadLine":           "runs limitedLine, which is fuzzed, on a goroutine",
+	"internal/cli/owner.readLine":     "is ReadLine of internal/cli",
+	"internal/cli/owner.readPassword": "likewise",
+	"internal/cli.ReadPassword":       "is golang.org/x/term's reading of a terminal",
 	"client.checkFree":                "compares a name that checkName has taken",
 	"internal/mutants.parse":          "reads a list that is in the repository, for a tool of its developers",
 	"internal/mutants.read":           "likewise",

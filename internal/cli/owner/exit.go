@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"syscall"
-	"unicode"
 
 	"xtls-agent/client"
 	"xtls-agent/internal/cli"
@@ -133,20 +131,6 @@ func typed(err error) (string, int) {
 		return err.Error(), exitCommand
 	}
 	return err.Error(), exitFailed
-}
-
-// oneLine keeps what peers wrote from moving the cursor, from starting a line, and from turning the rest of the line around: control and format
-// characters go, as they do on a device's display.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsGraphic(r) || unicode.In(r, unicode.C):
-			return -1
-		}
-		return r
-	}, s)
 }
 
 // printf writes for a person; that nobody reads any more is no reason to fail.

@@ -1,9 +1,10 @@
-package owner
+package cli
 
 import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -14,12 +15,14 @@ import (
 // maxLine bounds a line that is typed or piped in.
 const maxLine = 4096
 
+// What can come of a question besides an answer.
 var (
-	errInputEnded  = errors.New("the input ended: nothing was typed")
-	errInterrupted = errors.New("interrupted")
+	ErrInputEnded  = errors.New("the input ended: nothing was typed")
+	ErrInterrupted = errors.New("interrupted")
 )
 
-func terminal(stream any) (fd int, ok bool) {
+// Terminal reports whether a stream is a terminal, and its descriptor.
+func Terminal(stream any) (fd int, ok bool) {
 	f, isFile := stream.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
@@ -33,9 +36,9 @@ type typedLine struct {
 	err  error
 }
 
-// readLine reads a line. A read of a terminal cannot be interrupted: when ctx ends its goroutine
+// ReadLine reads a line. A read of a terminal cannot be interrupted: when ctx ends its goroutine
 // is left behind, and ends with the process.
-func readLine(ctx context.Context, r *bufio.Reader) (string, error) {
+func ReadLine(ctx context.Context, r *bufio.Reader) (string, error) {
 	done := make(chan typedLine, 1)
 	go func() {
 		text, err := limitedLine(r)
@@ -59,7 +62,7 @@ func limitedLine(r *bufio.Reader) (string, error) {
 		c, err := r.ReadByte()
 		switch {
 		case errors.Is(err, io.EOF) && len(line) == 0:
-			return "", errInputEnded
+			return "", ErrInputEnded
 		case errors.Is(err, io.EOF), err == nil && c == '\n':
 			return strings.TrimSuffix(string(line), "\r"), nil
 		case err != nil:
@@ -71,9 +74,9 @@ func limitedLine(r *bufio.Reader) (string, error) {
 	}
 }
 
-// readPassword asks for a line at a terminal, without echo: it is off before the question is there. However it
+// ReadPassword asks for a line at a terminal, without echo: it is off before the question is there. However it
 // ends, the terminal is as it was.
-func readPassword(ctx context.Context, fd int, in io.Reader, out io.Writer, question string) (string, error) {
+func ReadPassword(ctx context.Context, fd int, in io.Reader, out io.Writer, question string) (string, error) {
 	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", err
@@ -90,8 +93,8 @@ func readPassword(ctx context.Context, fd int, in io.Reader, out io.Writer, ques
 	}()
 	text, err := await(ctx, done)
 	if errors.Is(err, io.EOF) { // which is what Ctrl-C is here
-		printf(out, "\r\n")
-		err = errInterrupted
+		fmt.Fprint(out, "\r\n")
+		err = ErrInterrupted
 	}
 	return text, err
 }
