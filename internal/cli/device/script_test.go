@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"ready":   waitForSocket,
 			"notice":  waitForNotify,
 			"corrupt": corrupt,
+			"say":     say,
 		},
 		RequireExplicitExec: true,
 	})
@@ -101,4 +102,14 @@ func corrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	data[len(data)-1] ^= 1
 	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+// say is: say SOCKET WORD: it writes a line to a button's socket, as soon as that is there.
+func say(ts *testscript.TestScript, neg bool, args []string) {
+	waitForSocket(ts, neg, args[:1])
+	conn, err := net.Dial("unix", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = conn.Write([]byte(args[1] + "\n"))
+	ts.Check(err)
+	ts.Check(conn.Close())
 }
