@@ -80,9 +80,10 @@ fuzz: ## run each fuzz target for FUZZTIME (10s), or one: FUZZ=FuzzParsePIN; FUZ
 corpus: ## keep some of the inputs that fuzzing collected, in testdata/fuzz
 	@GO="$(GO)" FUZZ="$(FUZZ)" build/fuzz.sh corpus
 
-docs: ## draw docs/demo.svg anew, from what the demo prints
+docs: ## draw docs/*.svg anew: what the demo prints, and how things are wired to a Pi
 	@$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
 	bin/xtls-agent demo --auto </dev/null | $(GO) run docs/demosvg.go >bin/demo.svg && mv bin/demo.svg docs/demo.svg
+	$(GO) run docs/wiringsvg.go docs
 
 clean: ## remove what was built
 	rm -rf bin
