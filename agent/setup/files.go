@@ -25,6 +25,9 @@ type Files struct {
 
 // FilesAt names the files of a configuration. One that is a link stays one: what it leads to is replaced.
 func FilesAt(config string, now time.Time) Files {
+	if path, err := filepath.Abs(config); err == nil { // the service runs in another folder
+		config = path
+	}
 	if path, err := filepath.EvalSymlinks(config); err == nil {
 		config = path
 	}

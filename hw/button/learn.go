@@ -27,7 +27,8 @@ type Learnt struct {
 // Spec is what opens that key as a button, wherever the device is plugged in.
 func (l Learnt) Spec() string { return "evdev:?name=" + escape(l.Device.Name) + "&key=" + l.Key }
 
-// escape writes a name as a value of a spec. What a spec may not hold becomes a *, which stands for anything.
+// escape writes a name as a value of a spec. What a spec may not hold, or a terminal, becomes a *, which stands for anything: whoever
+// builds a device gives it its name.
 func escape(name string) string {
 	var b strings.Builder
 	for _, r := range name {
@@ -36,7 +37,7 @@ func escape(name string) string {
 			b.WriteString("%25")
 		case r == '&':
 			b.WriteString("%26")
-		case r == utf8.RuneError || unicode.IsControl(r):
+		case !unicode.IsGraphic(r) || unicode.In(r, unicode.C) || r == utf8.RuneError:
 			b.WriteByte('*')
 		default:
 			b.WriteRune(r)

@@ -5,9 +5,11 @@ package button_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"xtls-agent/hw/button"
 )
@@ -29,7 +31,7 @@ func TestDevices(t *testing.T) {
 
 // What was learnt opens the key that was pressed, whatever the device is called.
 func TestLearn(t *testing.T) {
-	for _, name := range []string{"IR receiver", "A&B=100%? *", "vc4-hdmi", "bell\x07", "bad\xff"} {
+	for _, name := range []string{"IR receiver", "A&B=100%? *", "vc4-hdmi", "bell\x07", "bad\xff", "turned \u202eround"} {
 		synctest.Test(t, func(t *testing.T) {
 			r := &room{}
 			g := r.plug("/dev/input/event4", remote(name))
@@ -43,6 +45,9 @@ func TestLearn(t *testing.T) {
 			cancel()
 			if err := <-done; err != nil || len(learnt) != 1 || learnt[0].Key != "KEY_OK" || g.opens() != 0 {
 				t.Fatalf("%+v, %v; open: %d", learnt, err, g.opens())
+			}
+			if strings.ContainsFunc(learnt[0].Spec(), func(r rune) bool { return !unicode.IsGraphic(r) || unicode.In(r, unicode.C) }) {
+				t.Errorf("%q rules a terminal", learnt[0].Spec())
 			}
 			b := open(t, learnt[0].Spec(), button.Env{Inputs: r})
 			settleIn()

@@ -258,6 +258,6 @@ func (h *hwTest) keys(ctx context.Context) error {
 		if name == "" {
 			name = "a key without a name"
 		}
-		h.printf("%s: %s  %s\n", k.Device, name, k.Spec)
+		h.printf("%s: %s  %s\n", cli.OneLine(k.Device), name, k.Spec)
 	})
 }

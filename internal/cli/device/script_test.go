@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"notice":  waitForNotify,
 			"corrupt": corrupt,
 			"say":     say,
+			"talk":    clitest.Talk,
 		},
 		RequireExplicitExec: true,
 	})

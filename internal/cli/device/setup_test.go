@@ -65,7 +65,7 @@ func converse(t *testing.T, dir string, answers ...string) *conversation {
 		if x.JID.String() == "box@home.example" && password == "right" {
 			return "box@home.example/1", nil
 		}
-		return "", errors.New("c2s: the server refused the account or its password: check both")
+		return "", errors.New("c2s: the server refused the account or its password: check both\x1b[2J")
 	}
 	c.service = service{run: func(_ context.Context, args ...string) error {
 		c.called = append(c.called, strings.Join(args, " "))
@@ -109,6 +109,9 @@ func TestSetup(t *testing.T) {
 		"Written: "+filepath.Join(dir, "config.toml"), "xtlsctl pair box@home.example")
 	if strings.Contains(c.out.String(), "right") || strings.Contains(c.out.String(), "wrong") {
 		t.Error("a password was printed")
+	}
+	if strings.Contains(c.out.String(), "\x1b") {
+		t.Error("the server rules the terminal")
 	}
 	cfg, err := agent.LoadConfig(filepath.Join(dir, "config.toml"))
 	if err != nil {

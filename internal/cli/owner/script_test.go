@@ -40,7 +40,7 @@ func params(dir string) testscript.Params {
 			"device": boxCommand,
 			"pin":    pinCommand,
 			"squat":  squat,
-			"talk":   talk,
+			"talk":   clitest.Talk,
 			"local":  localCommand,
 		},
 		RequireExplicitExec: true,

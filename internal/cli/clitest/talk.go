@@ -1,4 +1,4 @@
-package owner
+package clitest
 
 import (
 	"errors"
@@ -16,17 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// talk is: talk FILE N PROGRAM [ARG…]: it runs the program at a terminal, plays a person, and wants exit code N. FILE
+// Talk is the command "talk FILE N PROGRAM [ARG…]" of a script: it runs the program at a terminal, plays a person, and wants exit code N. FILE
 // has a line for each thing that the person waits for ("? text") or types ("> text", "> ^C"). What the
 // terminal showed is the script's stdout.
-func talk(ts *testscript.TestScript, _ bool, args []string) {
+func Talk(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	program, err := exec.LookPath(args[2])
 	ts.Check(err)
 	cmd := exec.Command(program, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "XTLSCTL_DIR="+ts.Getenv("XTLSCTL_DIR"), "GORACE="+ts.Getenv("GORACE"))
+	cmd.Env = append(os.Environ(), "XTLSCTL_DIR="+ts.Getenv("XTLSCTL_DIR"), "GORACE="+ts.Getenv("GORACE"), "PATH="+ts.Getenv("PATH"))
 	tty, err := startAtTerminal(cmd)
 	ts.Check(err)
 	defer tty.Close()
