@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"xtls-agent/agent"
@@ -115,29 +116,42 @@ func inTOML(value any) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// kept returns the sections of a configuration but [xmpp], each with the comments right above it.
+// kept returns the sections of a configuration but [xmpp], with their comments: below, and right above.
 func kept(text string) string {
 	header := regexp.MustCompile(`^\s*\[\[?\s*([A-Za-z0-9_-]+)`)
-	var out, above strings.Builder
-	keep := false // the section we are in
+	var out strings.Builder
+	var above []string // lines that are comments, or empty
+	keep := false      // the section we are in
 	for line := range strings.Lines(text) {
 		if m := header.FindStringSubmatch(line); m != nil {
+			if !keep {
+				above = lastParagraph(above)
+			}
 			keep = m[1] != "xmpp"
 		} else if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
-			above.WriteString(line) // whose it is tells the next line
+			above = append(above, line) // whose it is tells the next line
 			continue
 		}
 		if keep {
-			out.WriteString(above.String())
-			out.WriteString(line)
+			out.WriteString(strings.Join(above, "") + line)
 		}
-		above.Reset()
+		above = nil
 	}
 	if keep {
-		out.WriteString(above.String())
+		out.WriteString(strings.Join(above, ""))
 	}
 	if out.Len() == 0 {
 		return ""
 	}
 	return "\n" + strings.TrimLeft(out.String(), "\n")
+}
+
+// lastParagraph is the lines after the last empty one.
+func lastParagraph(lines []string) []string {
+	for i, line := range slices.Backward(lines) {
+		if strings.TrimSpace(line) == "" {
+			return lines[i+1:]
+		}
+	}
+	return lines
 }

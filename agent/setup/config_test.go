@@ -17,6 +17,8 @@ state_dir = "/data/state"
 jid = "old@home.example"
 password_file = "/etc/xtls-agent/password"
 
+# jid = "this goes"
+
 # Slow fingers.
 [pairing]
 window = "5m" # really
