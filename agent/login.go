@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
+	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/c2s"
 )
 
@@ -29,3 +31,6 @@ func TryLogin(ctx context.Context, account *XMPPConfig, password string) (string
 	}
 	return link.LocalAddr().String(), link.Close()
 }
+
+// Refused reports whether a login failed by its account or password, and not on the way to the server.
+func Refused(err error) bool { return errors.Is(err, xmpp.ErrNotAuthorized) }

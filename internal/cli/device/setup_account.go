@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"strings"
 
 	"xtls-agent/agent"
 	"xtls-agent/agent/setup"
@@ -65,8 +64,8 @@ func (t *talk) askPassword(ctx context.Context, x *agent.XMPPConfig) (done bool,
 		return true, nil
 	}
 	t.printf("It does not work: %s\n", inWords(err))
-	if strings.Contains(err.Error(), "--server") {
-		t.printf("(--server and --ca-file name a server that has no DNS records, or a certificate of its own CA.)\n")
+	if !agent.Refused(err) {
+		t.printf("A server without DNS records is named by --server, the CA of its certificate by --ca-file.\n")
 	}
 	next, err := t.choose(ctx, "What now?", []string{
 		"type account and password again", "keep them all the same: the server may be away", "no account: the LAN only",

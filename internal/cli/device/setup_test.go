@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display/displaytest"
 	"xtls-agent/internal/cli"
+	"xtls-agent/xmpp"
 )
 
 // conversation is a talk over a machine in memory: an OLED, a switch on GPIO17, a service, and a server with one account.
@@ -65,7 +67,7 @@ func converse(t *testing.T, dir string, answers ...string) *conversation {
 		if x.JID.String() == "box@home.example" && password == "right" {
 			return "box@home.example/1", nil
 		}
-		return "", errors.New("c2s: the server refused the account or its password: check both\x1b[2J")
+		return "", fmt.Errorf("c2s: %w\x1b[2J", xmpp.ErrNotAuthorized)
 	}
 	c.service = service{run: func(_ context.Context, args ...string) error {
 		c.called = append(c.called, strings.Join(args, " "))
@@ -109,6 +111,9 @@ func TestSetup(t *testing.T) {
 		"Written: "+filepath.Join(dir, "config.toml"), "xtlsctl pair box@home.example")
 	if strings.Contains(c.out.String(), "right") || strings.Contains(c.out.String(), "wrong") {
 		t.Error("a password was printed")
+	}
+	if strings.Contains(c.out.String(), "--server") {
+		t.Error("looks for another server, although this one has refused the password")
 	}
 	if strings.Contains(c.out.String(), "\x1b") {
 		t.Error("the server rules the terminal")
