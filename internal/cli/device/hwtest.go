@@ -169,7 +169,11 @@ func (h *hwTest) displays(ctx context.Context, cfg *agent.Config) (pictures []*t
 			h.result.Displays = append(h.result.Displays, tried{Spec: spec, Error: inWords(err)})
 			continue
 		}
-		h.say("display", spec, "shows the test picture")
+		if spec == noDisplay {
+			h.say("display", spec, "is none")
+		} else {
+			h.say("display", spec, "shows the test picture")
+		}
 		h.result.Displays = append(h.result.Displays, tried{Spec: spec, OK: true})
 		pictures = append(pictures, p)
 	}
@@ -211,7 +215,11 @@ func pressInWords(p trial.Press) string {
 	if p.Event != "" {
 		return "seen: " + p.Event
 	}
-	return fmt.Sprintf("seen, let go after %d ms, bounced %d times", p.Held.Milliseconds(), p.Bounces)
+	bounces := "bounces"
+	if p.Bounces == 1 {
+		bounces = "bounce"
+	}
+	return fmt.Sprintf("seen, let go after %d ms, %d %s", p.Held.Milliseconds(), p.Bounces, bounces)
 }
 
 func (h *hwTest) blink(ctx context.Context, cfg *agent.Config) error {

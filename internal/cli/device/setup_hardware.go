@@ -105,6 +105,9 @@ func (t *talk) tryDisplay(ctx context.Context, spec string) (string, error) {
 	if err := setup.CheckDisplay(spec); err != nil || spec == noDisplay {
 		return t.refused(spec, err)
 	}
+	if strings.HasPrefix(spec, "fb:") {
+		t.printf("If that is the screen you are looking at, the picture covers these words: Enter then says that you see it, and brings them back.\n")
+	}
 	t.printf("Showing the test picture on %s …\n", spec)
 	p, err := t.env.Show(ctx, spec)
 	if ctx.Err() != nil {

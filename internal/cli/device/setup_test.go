@@ -107,7 +107,7 @@ func TestSetup(t *testing.T) {
 	}
 	c.wantSaid(t, `"box@@home" is no JID`, "It does not work: the server refused the account or its password", "logged in as box@home.example/1",
 		"1) OLED of 128×64 (SSD1306) at address 0x3c of /dev/i2c-1", "Do you see it",
-		`GPIO2 is in use by "i2c"`, `No line is called "GPIO99". There are: GPIO17, GPIO27`, "It works: seen, let go after ", "bounced 0 times",
+		`GPIO2 is in use by "i2c"`, `No line is called "GPIO99". There are: GPIO17, GPIO27`, "It works: seen, let go after ", " ms, 0 bounces",
 		"Written: "+filepath.Join(dir, "config.toml"), "xtlsctl pair box@home.example")
 	if strings.Contains(c.out.String(), "right") || strings.Contains(c.out.String(), "wrong") {
 		t.Error("a password was printed")
