@@ -15,14 +15,7 @@ type lines chan string
 
 func (l lines) open() (io.ReadCloser, error) {
 	r, w := io.Pipe()
-	go func() {
-		for text := range l {
-			if _, err := io.WriteString(w, text); err != nil {
-				return
-			}
-			return
-		}
-	}()
+	go func() { _, _ = io.WriteString(w, <-l) }()
 	return r, nil
 }
 
