@@ -20,6 +20,7 @@ const serviceUser = "xtls-agent"
 type Files struct {
 	Config   string
 	Password string    // of the account, beside the configuration
+	Service  string    // the user who reads the password
 	Now      time.Time // names the backups
 }
 
@@ -31,7 +32,7 @@ func FilesAt(config string, now time.Time) Files {
 	if path, err := filepath.EvalSymlinks(config); err == nil {
 		config = path
 	}
-	return Files{Config: config, Password: filepath.Join(filepath.Dir(config), "password"), Now: now}
+	return Files{Config: config, Password: filepath.Join(filepath.Dir(config), "password"), Service: serviceUser, Now: now}
 }
 
 // Before returns the configuration that is there; empty if there is none.
@@ -75,7 +76,7 @@ func (f Files) Write(config, password string) (backups []string, err error) {
 	}()
 	if password != "" {
 		// The service reads it, and nobody else: an earlier file may have been anybody's.
-		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: serviceOwner()})
+		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: ownerOf(f.Service)})
 	}
 	files = append(files, replacement{path: f.Config, data: config, mode: 0o644}.like())
 	for _, r := range files {
@@ -102,9 +103,9 @@ func (f Files) Write(config, password string) (backups []string, err error) {
 // owner is whose a file shall be; nil leaves it to whoever writes it.
 type owner struct{ uid, gid int }
 
-// serviceOwner is the service's user, if there is one and we may give files away.
-func serviceOwner() *owner {
-	u, err := user.Lookup(serviceUser)
+// ownerOf is a user, if there is one of that name and we may give files away.
+func ownerOf(name string) *owner {
+	u, err := user.Lookup(name)
 	if err != nil || os.Geteuid() != 0 {
 		return nil
 	}

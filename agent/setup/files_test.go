@@ -4,10 +4,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func contents(t *testing.T, dir string) map[string]string {
@@ -87,6 +91,29 @@ func TestWrite(t *testing.T) {
 	// Without a new password the one that is there is left alone.
 	if backups, err := f.Write("four", ""); err != nil || len(backups) != 1 {
 		t.Error(backups, err)
+	}
+}
+
+// The password is the service's, if root writes it; else nobody could give it away.
+func TestWriteOwner(t *testing.T) {
+	f := FilesAt(filepath.Join(t.TempDir(), "config.toml"), time.Now())
+	f.Service = "nobody"
+	if _, err := f.Write("one", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	want := uint32(os.Geteuid())
+	if u, err := user.Lookup("nobody"); err == nil && want == 0 {
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = uint32(uid)
+	}
+	for path, want := range map[string]uint32{f.Password: want, f.Config: uint32(os.Geteuid())} {
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil || st.Uid != want {
+			t.Errorf("%s belongs to %d, %v; want %d", path, st.Uid, err, want)
+		}
 	}
 }
 
