@@ -109,6 +109,7 @@ func jsonTo(w io.Writer, asJSON bool) func(any) error {
 }
 
 func (h *hwTest) run(ctx context.Context, cfg *agent.Config, report func(any) error) error {
+	h.result = hwResult{Displays: []tried{}, Buttons: []tried{}, Outputs: []tried{}} // lists in JSON, though they be empty
 	pictures, err := h.displays(ctx, cfg)
 	defer func() {
 		for _, p := range pictures {
