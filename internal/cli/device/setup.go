@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +39,9 @@ Answers may come from a script: then there is a line on stdin for each question.
 			if err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			return unfinished(t.run(cmd.Context()), "nothing was changed")
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP) // the line to the device broke off
+			defer stop()
+			return unfinished(t.run(ctx), "nothing was changed")
 		},
 	}
 	c.Flags().StringVar(&server, "server", "", "the account's server, host:port, in place of its DNS records")
@@ -115,15 +119,10 @@ func (t *talk) makeRoom(ctx context.Context) (resume func(), err error) {
 		case !stop:
 			return nil, errRunning
 		}
+		resume = func() { t.startAgain(ctx) }
 		if err := t.service.ctl(ctx, "stop", unit); err != nil {
+			resume() // it may have gone half of the way
 			return nil, err
-		}
-		resume = func() {
-			again, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-			defer cancel()
-			if err := t.service.ctl(again, "start", unit); err != nil {
-				t.printf("xtls-agent could not be started again: %s\n", inWords(err))
-			}
 		}
 	}
 	if running(t.old.Socket()) {
@@ -131,6 +130,15 @@ func (t *talk) makeRoom(ctx context.Context) (resume func(), err error) {
 		return nil, errRunning
 	}
 	return resume, nil
+}
+
+// startAgain starts the service that was stopped, even if ctx has ended.
+func (t *talk) startAgain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := t.service.ctl(ctx, "start", unit); err != nil {
+		t.printf("xtls-agent could not be started again: %s\n", inWords(err))
+	}
 }
 
 func (t *talk) askName(ctx context.Context) error {
@@ -201,7 +209,7 @@ func (t *talk) start(ctx context.Context) error {
 	}
 	t.printf("xtls-agent runs: `xtls-agent status` tells how it is doing.\n")
 	if len(t.answers.Displays) > 0 && t.answers.Displays[0] != noDisplay {
-		t.printf("It shows a PIN. On your computer: xtlsctl pair %s\n", t.address())
+		t.printf("Until it has an owner it shows a PIN. On your computer: xtlsctl pair %s\n", t.address())
 	}
 	return nil
 }

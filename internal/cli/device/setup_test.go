@@ -206,6 +206,24 @@ func TestSetupBrokenOff(t *testing.T) {
 	}
 }
 
+// A service that would not stop, or that the person wants to run, goes on.
+func TestSetupLeavesTheServiceAlone(t *testing.T) {
+	c := converse(t, t.TempDir(), "n")
+	c.runs = true
+	if err := c.run(t.Context()); !errors.Is(err, errRunning) || !c.runs || len(c.called) != 1 {
+		t.Errorf("%v, runs: %t, systemctl %q", err, c.runs, c.called)
+	}
+	c = converse(t, t.TempDir(), "y")
+	ctl := c.service.run
+	c.service.run = func(ctx context.Context, args ...string) error {
+		return errors.Join(ctl(ctx, args...), map[string]error{"stop": errors.New("timed out")}[args[0]])
+	}
+	c.runs = true
+	if err := c.run(t.Context()); err == nil || !c.runs {
+		t.Errorf("%v, runs: %t", err, c.runs)
+	}
+}
+
 func TestSetupInterrupted(t *testing.T) {
 	c := converse(t, t.TempDir())
 	silent, hang := io.Pipe()
