@@ -43,6 +43,7 @@ var house = []floor{
 	{"owner", []string{"control", "pairing", "xtls", "xtls/jingle", "trust", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form", "xmpp/stream"}},
 
 	{"control/exec", []string{"control", "xmpp/..."}},
+	{"control/journal", nil},
 	{"control", []string{"xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form"}},
 	// A program that tests watch while it computes with a PIN.
 	{"xtls/tlssrp/cttest", []string{"pairing", "xtls/tlssrp", "xtls/tlssrp/internal/srp"}},

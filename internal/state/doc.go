@@ -19,6 +19,8 @@
 //     its place, which survives restarts: Read and Write give a [DamagedError]
 //     until somebody calls Remove. Damaged means locked, never absent.
 //
+// Beside these files it has a [Log], which grows by entries and is there once: for what one may lose, if only one knows that it is lost.
+//
 // It is not a database and not a place for secrets from the administrator: files
 // have mode 0600 and are not encrypted. Disks that acknowledge a sync and then
 // forget it are beyond it.

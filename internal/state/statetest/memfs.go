@@ -230,15 +230,15 @@ func (f *memFile) Sync() error {
 
 func (f *memFile) Close() error { return nil }
 
-// unsyncedData is what becomes of content that was written and not synced.
-type unsyncedData func(synced, written []byte) []byte
+// unsyncedData is what becomes of what was written since a file was synced last. Files only grow: what was synced stays.
+type unsyncedData func(written []byte) []byte
 
 var unsyncedDataFates = []unsyncedData{
-	func(synced, _ []byte) []byte { return synced },                       // dropped
-	func(_, written []byte) []byte { return written },                     // kept
-	func(_, written []byte) []byte { return written[:len(written)/2] },    // kept in part
-	func(_, written []byte) []byte { return make([]byte, len(written)) },  // length kept, blocks not
-	func(_, written []byte) []byte { return append(written, written...) }, // garbage after it
+	func([]byte) []byte { return nil },                                     // dropped
+	func(written []byte) []byte { return written },                         // kept
+	func(written []byte) []byte { return written[:len(written)/2] },        // kept in part
+	func(written []byte) []byte { return make([]byte, len(written)) },      // length kept, blocks not
+	func(written []byte) []byte { return slices.Concat(written, written) }, // garbage after it
 }
 
 // naming is one change of the folder: a name now means a file, or nothing (nil).
@@ -292,11 +292,7 @@ func PowerCuts(start map[string][]byte, ops []Op) []map[string][]byte {
 		for _, fate := range unsyncedDataFates {
 			files := make(map[string][]byte)
 			for name, n := range names {
-				if slices.Equal(synced[n], written[n]) {
-					files[name] = written[n]
-				} else {
-					files[name] = fate(synced[n], slices.Clone(written[n]))
-				}
+				files[name] = slices.Concat(synced[n], fate(written[n][len(synced[n]):]))
 			}
 			if key := fmt.Sprintf("%q", files); !seen[key] {
 				seen[key] = true
