@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"xtls-agent/control/journal"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/adhoc"
 	"xtls-agent/xmpp/disco"
@@ -30,6 +31,8 @@ const (
 type Registry struct {
 	log    *slog.Logger
 	server *adhoc.Server
+
+	journal *journal.Journal // nil: no call is remembered
 
 	mu       sync.RWMutex // guards commands
 	commands []Command
@@ -68,7 +71,7 @@ func (r *Registry) Add(commands ...Command) error {
 // cancels what runs of it: for an owner who was removed. When the session merely ends,
 // what runs goes on to its time limit, and the function is not needed.
 func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) (revoke func()) {
-	return r.server.Mount(s, d, r.offer(actor))
+	return r.server.MountRemembering(s, d, r.offer(actor), r.memoryOf(actor))
 }
 
 // offer returns what lists the commands for one session. They are asked for at each request, and change hardly ever.

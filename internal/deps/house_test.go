@@ -44,7 +44,7 @@ var house = []floor{
 
 	{"control/exec", []string{"control", "xmpp/..."}},
 	{"control/journal", nil},
-	{"control", []string{"xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form"}},
+	{"control", []string{"control/journal", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form"}},
 	// A program that tests watch while it computes with a PIN.
 	{"xtls/tlssrp/cttest", []string{"pairing", "xtls/tlssrp", "xtls/tlssrp/internal/srp"}},
 	// xmpp/pubsub: certificates are published in the words of enrolment, <keyinfo/>.

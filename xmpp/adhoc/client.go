@@ -42,12 +42,23 @@ type Fill func(*form.Form) (form.Values, error)
 // answer is an *[xmpp.Error]; [ErrOutcomeUnknown] says that no answer came. If fill fails, the
 // command is canceled and fill's error returned. Without a deadline it waits five minutes in all.
 func Execute(ctx context.Context, s *xmpp.Session, peer jid.JID, node string, fill Fill) (*Result, error) {
+	return execute(ctx, &conversation{session: s, peer: peer, node: node}, fill)
+}
+
+// ExecuteOnce is Execute for a call with an id, of a peer that has the feature [NSCall]: after [ErrOutcomeUnknown], or when the session has
+// ended, the same call may be repeated, with its age, on any session with that peer. Any error but that and [ErrForgotten] says that it was
+// not run.
+func ExecuteOnce(ctx context.Context, s *xmpp.Session, peer jid.JID, node string, fill Fill, call Call) (*Result, error) {
+	return execute(ctx, &conversation{session: s, peer: peer, node: node, call: &call}, fill)
+}
+
+func execute(ctx context.Context, c *conversation, fill Fill) (*Result, error) {
+	node := c.node
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, executeTimeout)
 		defer cancel()
 	}
-	c := &conversation{session: s, peer: peer, node: node}
 	ask := &message{action: actionExecute}
 	for range maxStages {
 		got, err := c.exchange(ctx, ask)
@@ -72,11 +83,12 @@ type conversation struct {
 	peer    jid.JID
 	node    string
 	id      string // "" until the peer gave one
+	call    *Call  // nil: it has no id
 }
 
 // exchange sends one request and returns a valid answer.
 func (c *conversation) exchange(ctx context.Context, ask *message) (*message, error) {
-	ask.node, ask.session = c.node, c.id
+	ask.node, ask.session, ask.call = c.node, c.id, c.call
 	call, err := c.session.Go(ctx, xmpp.Set, c.peer, ask.element())
 	if err != nil {
 		return nil, err // it has not left
@@ -85,7 +97,7 @@ func (c *conversation) exchange(ctx context.Context, ask *message) (*message, er
 	var answered *xmpp.Error
 	switch {
 	case errors.As(err, &answered):
-		return nil, err
+		return nil, c.refused(answered)
 	case err != nil: // silence, the session's end or the caller's
 		c.abandon(ctx)
 		return nil, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
@@ -99,6 +111,19 @@ func (c *conversation) exchange(ctx context.Context, ask *message) (*message, er
 		return nil, err
 	}
 	return got, c.accept(got)
+}
+
+// refused is what an error answer means. What refuses a call that was asked for before, and says nothing of that, does not know
+// whether it has run.
+func (c *conversation) refused(answer *xmpp.Error) error {
+	verdict := verdictOf(answer)
+	if verdict == nil && c.call != nil && c.call.Age > 0 {
+		verdict = ErrOutcomeUnknown
+	}
+	if verdict == nil {
+		return answer
+	}
+	return fmt.Errorf("%w: %w", verdict, answer)
 }
 
 // accept checks that an answer belongs to this conversation. A completed one may leave the

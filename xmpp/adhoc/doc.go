@@ -66,6 +66,7 @@ type message struct {
 	form                          *form.Form // the first; nil if there is none
 	notes                         []Note
 	actions                       *actions // nil if there is no <actions/>
+	call                          *Call    // nil if there is no <call/>
 }
 
 // actions is what may follow a stage (XEP-0050 §4.2).
@@ -89,6 +90,12 @@ func parse(el *xmpp.Element) (*message, error) {
 			m.form = f
 		case c.Is(NS, "note"):
 			m.notes = append(m.notes, parseNote(c))
+		case c.Is(NSCall, "call") && m.call == nil:
+			call, err := parseCall(c)
+			if err != nil {
+				return nil, err
+			}
+			m.call = call
 		case c.Is(NS, "actions"):
 			m.actions = &actions{execute: c.Attr("execute")}
 			for _, a := range c.Children() {
@@ -116,6 +123,9 @@ func (m *message) element() *xmpp.Element {
 			a.Add(xmpp.NewElement(NS, name))
 		}
 		el.Add(a)
+	}
+	if m.call != nil {
+		el.Add(m.call.element())
 	}
 	if m.form != nil {
 		el.Add(m.form.Element())

@@ -81,8 +81,17 @@ func (sv *Server) Close() {
 // The function returned takes the offer back: it cancels what runs of it and refuses the rest,
 // for a peer that has lost its rights. A session that merely ends does not need it.
 func (sv *Server) Mount(s *xmpp.Session, d *disco.Registry, list func() []Command) (revoke func()) {
-	m := &mount{server: sv, list: list, waiting: make(map[string]*execution)}
+	return sv.MountRemembering(s, d, list, nil)
+}
+
+// MountRemembering is Mount for a peer whose calls are remembered: those with an id run once, and may be repeated. A nil memory remembers
+// nothing.
+func (sv *Server) MountRemembering(s *xmpp.Session, d *disco.Registry, list func() []Command, memory Memory) (revoke func()) {
+	m := &mount{server: sv, list: list, memory: memory, waiting: make(map[string]*execution)}
 	d.AddFeatures(NS)
+	if memory != nil {
+		d.AddFeatures(NSCall)
+	}
 	d.Provide(m)
 	s.HandleIQ(xmpp.Set, NS, "command", m.handle)
 	return m.revoke
@@ -137,11 +146,16 @@ type execution struct {
 	canceled bool // by the peer, while running
 }
 
+func newExecution(m *mount, r *xmpp.Request, c Command) *execution {
+	return &execution{mount: m, id: rand.Text(), from: r.From, command: c}
+}
+
 // mount is a server on one session.
 type mount struct {
 	server  *Server
 	list    func() []Command
-	revoked bool // guarded by the server's mutex
+	memory  Memory // nil: none
+	revoked bool   // guarded by the server's mutex
 
 	mu      sync.Mutex // guards all below
 	waiting map[string]*execution
@@ -201,10 +215,16 @@ func (m *mount) handle(ctx context.Context, r *xmpp.Request) {
 		r.Fail(badRequest("malformed-action", ""))
 		return
 	}
-	if msg.session == "" {
-		m.begin(ctx, r, msg)
-	} else {
+	if m.memory == nil {
+		msg.call = nil
+	}
+	switch {
+	case msg.session != "":
 		m.resume(ctx, r, msg)
+	case msg.call != nil && msg.call.Age > 0:
+		m.recall(ctx, r, msg)
+	default:
+		m.begin(ctx, r, msg)
 	}
 }
 
@@ -215,7 +235,7 @@ func (m *mount) begin(ctx context.Context, r *xmpp.Request, msg *message) {
 		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound, Text: "no such command"})
 		return
 	}
-	e := &execution{mount: m, id: rand.Text(), from: r.From, command: c}
+	e := newExecution(m, r, c)
 	switch {
 	case msg.action == actionCancel || msg.action == actionPrev || msg.action == actionNext:
 		r.Fail(badRequest("bad-action", ""))
@@ -225,7 +245,7 @@ func (m *mount) begin(ctx context.Context, r *xmpp.Request, msg *message) {
 		stage.actions = &actions{execute: actionComplete, allowed: []string{actionComplete}}
 		r.Reply(stage.element())
 	default:
-		m.run(ctx, r, e, msg.form)
+		m.run(ctx, r, e, msg)
 	}
 }
 
@@ -243,7 +263,7 @@ func (m *mount) resume(ctx context.Context, r *xmpp.Request, msg *message) {
 	case msg.form == nil:
 		r.Fail(badRequest("bad-payload", "the form is missing"))
 	default:
-		m.run(ctx, r, e, msg.form)
+		m.run(ctx, r, e, msg)
 	}
 }
 
@@ -267,18 +287,23 @@ func (m *mount) lookup(from jid.JID, msg *message) (e *execution, running bool, 
 
 // run checks what was submitted and starts the command. A wrong field leaves the execution
 // where it is, so that it can be submitted again.
-func (m *mount) run(ctx context.Context, r *xmpp.Request, e *execution, submitted *form.Form) {
-	values, err := check(e.command.Form, submitted)
+func (m *mount) run(ctx context.Context, r *xmpp.Request, e *execution, msg *message) {
+	values, err := check(e.command.Form, msg.form)
 	if err != nil {
 		r.Fail(badRequest("bad-payload", err.Error()))
 		return
 	}
 	m.setRunning(e, true)
 	fault := m.server.start(ctx, e, func(ctx context.Context) {
+		if msg.call != nil {
+			m.once(ctx, r, e, *msg.call, values)
+			return
+		}
 		result, err := e.command.Run(ctx, values)
-		canceled := m.drop(e)
+		canceled := m.isCanceled(e)
+		m.drop(e)
 		m.server.stop(e)
-		answer(r, e, result, err, canceled)
+		e.reply(r, e.outcome(result, err, canceled))
 	})
 	if fault != nil {
 		m.setRunning(e, false)
@@ -297,18 +322,27 @@ func check(asked, submitted *form.Form) (form.Values, error) {
 	return asked.Validate(submitted)
 }
 
-func answer(r *xmpp.Request, e *execution, result Result, err error, canceled bool) {
-	msg := &message{node: e.command.Node, session: e.id, status: Completed, form: result.Form, notes: result.Notes}
+// outcome is what came of e, without the name of its session: a <command/>, or an <error/>.
+func (e *execution) outcome(result Result, err error, canceled bool) *xmpp.Element {
+	msg := &message{node: e.command.Node, status: Completed, form: result.Form, notes: result.Notes}
 	switch fault := asFault(err); {
 	case canceled:
-		msg = &message{node: e.command.Node, session: e.id, status: Canceled}
+		msg = &message{node: e.command.Node, status: Canceled}
 	case fault != nil:
-		r.Fail(fault)
-		return
+		return fault.Element()
 	case err != nil: // a completed command says that it failed in a note (XEP-0050 §3.6)
 		msg.notes = append(msg.notes, Note{Error, err.Error()})
 	}
-	r.Reply(msg.element())
+	return msg.element()
+}
+
+// reply answers a request with an outcome.
+func (e *execution) reply(r *xmpp.Request, outcome *xmpp.Element) {
+	if outcome.Name.Local == "error" {
+		r.Fail(xmpp.ParseError(outcome))
+		return
+	}
+	r.Reply(outcome.With("sessionid", e.id))
 }
 
 // keep adds e to what waits for a form, in the place of the oldest where there is no room.
@@ -363,12 +397,18 @@ func (m *mount) setRunning(e *execution, running bool) {
 	e.running = running
 }
 
-// drop removes e when it has run, and reports whether the peer had canceled it.
-func (m *mount) drop(e *execution) (canceled bool) {
+// isCanceled reports whether the peer has canceled e.
+func (m *mount) isCanceled(e *execution) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return e.canceled
+}
+
+// drop removes e when it has run.
+func (m *mount) drop(e *execution) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(e)
-	return e.canceled
 }
 
 // cancel ends e: at once while it waits, by its context while it runs.
