@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"xtls-agent/control"
+	"xtls-agent/control/journal"
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/hw/output"
@@ -38,6 +39,23 @@ type Env struct {
 	Version string
 	// Commands are offered besides the configured ones.
 	Commands []control.Command
+	// Calls is where calls are kept that have an id. Without a store they are kept in memory.
+	Calls CallLog
+}
+
+// CallLog is what is stored of calls; see package journal.
+type CallLog struct {
+	Store   journal.Store
+	Entries [][]byte // what it held at the start
+	Whole   bool     // whether these are all that were stored
+}
+
+// journal opens the journal of a log.
+func (c CallLog) journal(env Env) *journal.Journal {
+	if c.Store == nil {
+		c = CallLog{Store: journal.Nowhere{}}
+	}
+	return journal.Open(c.Store, c.Entries, c.Whole, time.Now, env.Log)
 }
 
 func (e Env) withDefaults() Env {
@@ -72,6 +90,7 @@ type Agent struct {
 	store   trust.Store
 	started time.Time
 	parting *parting
+	calls   *journal.Journal // outlives lives, and is forgotten by a wipe
 
 	lifeMu sync.Mutex // guards life
 	life   *life      // the current one; nil between lives
@@ -80,7 +99,7 @@ type Agent struct {
 // New returns an agent that keeps its memory in store.
 func New(cfg *Config, store trust.Store, env Env) *Agent {
 	env = env.withDefaults()
-	return &Agent{cfg: cfg, env: env, store: store, started: env.Now(), parting: new(parting)}
+	return &Agent{cfg: cfg, env: env, store: store, started: env.Now(), parting: new(parting), calls: env.Calls.journal(env)}
 }
 
 // errWiped ends a life: the device has forgotten everything, and begins anew.

@@ -132,6 +132,7 @@ func (l *life) newCommands() error {
 	}
 	builtin := []control.Command{control.StatusCommand(l), control.PairCommand(l), control.OwnersCommand(l)}
 	l.forOwners, l.forLocal = control.NewRegistry(l.log), control.NewRegistry(l.log)
+	l.forOwners.Remember(l.agent.calls)
 	return errors.Join(
 		l.forOwners.Add(append(builtin, configured...)...),
 		l.forLocal.Add(append(append(builtin, configured...), l.localCommands()...)...))
@@ -258,6 +259,9 @@ func (l *life) wipe() (why, err error) {
 	l.keeper.Close() // no window outlives its owners
 	if err := l.memory.wipe(); err != nil {
 		return errNotWiped, fmt.Errorf("the device cannot be reset: %w", err)
+	}
+	if err := l.agent.calls.Forget(); err != nil { // nobody is left who could ask for them
+		l.log.Warn("what came of earlier calls is still stored", "err", err)
 	}
 	return errWiped, nil
 }

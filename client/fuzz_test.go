@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"mellium.im/xmpp/jid"
 
@@ -62,6 +63,33 @@ func FuzzPlacesFile(f *testing.F) {
 		again, err := loadPlaces(c.folder)
 		if err != nil || again["box@pi"].Addr != "192.0.2.1:5298" || len(again) != len(c.places) {
 			t.Fatalf("%v, %v", again, err)
+		}
+	})
+}
+
+// FuzzPendingFile: whatever stands in the file, a call is stored before it is sent, once, and taken out again.
+func FuzzPendingFile(f *testing.F) {
+	for _, s := range []string{`[{"id":"a","device":"box@pi","command":"lamp","first":"2026-01-02T03:04:05Z"}]`, `null`, `[null]`, `{}`, `[{}]`, `[`} {
+		f.Add([]byte(s))
+	}
+	c := &Client{folder: fuzzFolder(f), cfg: Config{Now: time.Now}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := c.folder.Write(pendingFile, data); err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.promise("", "box@pi", "lamp")
+		if fuzztest.Line(t, err, "") {
+			return
+		}
+		again, err := c.promise(p.ID, "box@pi", "lamp")
+		if err != nil || again.fresh || again.age(time.Now()) <= 0 {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		if err := c.settled(p); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := loadPending(c.folder); err != nil || len(all) >= maxPending {
+			t.Fatalf("%d calls, %v", len(all), err)
 		}
 	})
 }

@@ -27,12 +27,6 @@ type callsOf struct {
 	caller  string
 }
 
-// Recall implements [adhoc.Memory].
-func (c callsOf) Recall(ctx context.Context, id string) (answer []byte, known bool, err error) {
-	answer, known, err = c.journal.Recall(ctx, journal.Key{Caller: c.caller, ID: id})
-	return answer, known, inWordsOfAdhoc(err)
-}
-
 // Do implements [adhoc.Memory].
 func (c callsOf) Do(ctx context.Context, call adhoc.Call, what [sha256.Size]byte, run func() []byte) ([]byte, error) {
 	answer, err := c.journal.Do(ctx, journal.Call{Key: journal.Key{Caller: c.caller, ID: call.ID}, What: what, Age: call.Age}, run)

@@ -104,6 +104,7 @@ func TestCallWithAnIDRunsOnce(t *testing.T) {
 		{"count", "one", "a", 0, "f2", "run 2 by one", nil}, // somebody else's id
 		{"plain", "", "b", time.Second, "f1", "run 3 by ", nil},
 		{"plain", "", "b", 2 * time.Second, "f1", "run 3 by ", nil},
+		{"broken", "", "b", 2 * time.Second, "f1", "", adhoc.ErrOtherCall},
 		{"count", "one", "c", journal.Keep + time.Second, "f1", "", adhoc.ErrOutcomeUnknown},
 		{"nothing", "", "d", time.Second, "f1", "", adhoc.ErrOutcomeUnknown}, // it may have been there then
 	} {

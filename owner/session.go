@@ -128,5 +128,25 @@ func (s *Session) Call(ctx context.Context, command string, fill func(*Form) (Va
 	return control.ParseResult(res), nil
 }
 
+// CallOnce is Call for a call with an id. While the device answers nothing, or the session ends ([ErrOutcomeUnknown] without a
+// [RequestError]), the same call may be repeated with its age, on this session or another, if the device Remembers: it is run once, and what
+// came of it is answered each time.
+func (s *Session) CallOnce(ctx context.Context, command string, fill func(*Form) (Values, error), call Call) (control.Result, error) {
+	res, err := adhoc.ExecuteOnce(ctx, s.session, s.session.RemoteAddr(), command, fill, call)
+	if err != nil {
+		return control.Result{}, err
+	}
+	return control.ParseResult(res), nil
+}
+
+// Ping asks whether the device is still there.
+func (s *Session) Ping(ctx context.Context) error { return s.session.Ping(ctx, jid.JID{}) }
+
+// Remembers asks whether the device remembers calls that have an id.
+func (s *Session) Remembers(ctx context.Context) (bool, error) {
+	info, err := disco.Query(ctx, s.session, s.session.RemoteAddr(), "")
+	return info.Has(adhoc.NSCall), err
+}
+
 // OpenDirect opens an encrypted session with the device at the other end of a direct link.
 func (o *Owner) OpenDirect(ctx context.Context) (*Session, error) { return o.Open(ctx, jid.JID{}) }

@@ -27,6 +27,7 @@ type (
 	Link    = xmpp.Link
 	Store   = trust.Store
 	Shared  = trust.Shared
+	Call    = adhoc.Call
 )
 
 // Errors that carry what a person wants to know.
@@ -53,6 +54,9 @@ var (
 	ErrPeerEnded      = xtls.ErrPeerEnded
 	ErrStalled        = xtls.ErrStalled
 	ErrOutcomeUnknown = adhoc.ErrOutcomeUnknown
+	ErrForgotten      = adhoc.ErrForgotten
+	ErrOtherCall      = adhoc.ErrOtherCall
+	ErrCallNotStored  = adhoc.ErrNotStored
 	ErrNotAuthorized  = xmpp.ErrNotAuthorized
 )
 

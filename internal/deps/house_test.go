@@ -43,8 +43,8 @@ var house = []floor{
 	{"owner", []string{"control", "pairing", "xtls", "xtls/jingle", "trust", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form", "xmpp/stream"}},
 
 	{"control/exec", []string{"control", "xmpp/..."}},
-	{"control/journal", nil},
 	{"control", []string{"control/journal", "xmpp", "xmpp/adhoc", "xmpp/disco", "xmpp/form"}},
+	{"control/journal", nil},
 	// A program that tests watch while it computes with a PIN.
 	{"xtls/tlssrp/cttest", []string{"pairing", "xtls/tlssrp", "xtls/tlssrp/internal/srp"}},
 	// xmpp/pubsub: certificates are published in the words of enrolment, <keyinfo/>.

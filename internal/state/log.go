@@ -48,7 +48,7 @@ type Log struct {
 // last Rewrite: false if the file is missing, or ends in what is no entry. That may be one that a power cut kept from being
 // acknowledged, or one that a card has lost.
 //
-// Call Rewrite before the first Append.
+// Call Rewrite before the first Append. After an error the log is there all the same, without entries, unless the name is wrong.
 func (d *Dir) Log(name string) (l *Log, entries [][]byte, whole bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -61,7 +61,7 @@ func (d *Dir) Log(name string) (l *Log, entries [][]byte, whole bool, err error)
 		return l, nil, false, nil
 	}
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("state: reading %s in %s: %w", name+logSuffix, d.path, err)
+		return l, nil, false, fmt.Errorf("state: reading %s in %s: %w", name+logSuffix, d.path, err)
 	}
 	entries, whole = decodeLog(name, b)
 	return l, entries, whole, nil

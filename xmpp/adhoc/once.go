@@ -37,9 +37,8 @@ const (
 // Memory is where a server remembers the calls of one peer. Its errors are [ErrOutcomeUnknown], [ErrForgotten], [ErrOtherCall]
 // and [ErrNotStored].
 type Memory interface {
-	// Recall returns the answer to a call that came before. It waits for one that runs. known is false if none came.
-	Recall(ctx context.Context, id string) (answer []byte, known bool, err error)
-	// Do returns the answer to a call, for which it calls run if it was not run before. what is a digest of all that was asked.
+	// Do returns the answer to a call, for which it calls run if it was not run before; it waits for one that runs. what is a digest of all
+	// that was asked.
 	Do(ctx context.Context, c Call, what [sha256.Size]byte, run func() []byte) (answer []byte, err error)
 }
 
@@ -124,23 +123,6 @@ func digest(node string, values form.Values) [sha256.Size]byte {
 		}
 	}
 	return sha256.Sum256(b)
-}
-
-// recall answers a call that was asked for before, if it came; else it begins.
-func (m *mount) recall(ctx context.Context, r *xmpp.Request, msg *message) {
-	e := newExecution(m, r, Command{Node: msg.node})
-	fault := m.server.start(ctx, e, func(ctx context.Context) {
-		answer, known, err := m.memory.Recall(ctx, msg.call.ID)
-		m.server.stop(e)
-		if !known {
-			m.begin(ctx, r, msg)
-			return
-		}
-		m.repeat(r, e, answer, err)
-	})
-	if fault != nil {
-		r.Fail(fault)
-	}
 }
 
 // once runs a command unless it was run before.

@@ -146,10 +146,6 @@ type execution struct {
 	canceled bool // by the peer, while running
 }
 
-func newExecution(m *mount, r *xmpp.Request, c Command) *execution {
-	return &execution{mount: m, id: rand.Text(), from: r.From, command: c}
-}
-
 // mount is a server on one session.
 type mount struct {
 	server  *Server
@@ -218,13 +214,10 @@ func (m *mount) handle(ctx context.Context, r *xmpp.Request) {
 	if m.memory == nil {
 		msg.call = nil
 	}
-	switch {
-	case msg.session != "":
-		m.resume(ctx, r, msg)
-	case msg.call != nil && msg.call.Age > 0:
-		m.recall(ctx, r, msg)
-	default:
+	if msg.session == "" {
 		m.begin(ctx, r, msg)
+	} else {
+		m.resume(ctx, r, msg)
 	}
 }
 
@@ -235,7 +228,7 @@ func (m *mount) begin(ctx context.Context, r *xmpp.Request, msg *message) {
 		r.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound, Text: "no such command"})
 		return
 	}
-	e := newExecution(m, r, c)
+	e := &execution{mount: m, id: rand.Text(), from: r.From, command: c}
 	switch {
 	case msg.action == actionCancel || msg.action == actionPrev || msg.action == actionNext:
 		r.Fail(badRequest("bad-action", ""))

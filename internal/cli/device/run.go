@@ -73,7 +73,14 @@ func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
 			log.Warn("telling systemd", "err", err)
 		}
 	}
-	a := agent.New(cfg, dir, agent.Env{Log: log, Ready: ready, Version: cli.Version()})
+	calls, entries, whole, err := dir.Log("calls")
+	if err != nil {
+		log.Warn("what came of earlier calls cannot be read: who repeats one hears that its outcome is not known", "err", err)
+	}
+	defer calls.Close()
+	a := agent.New(cfg, dir, agent.Env{
+		Log: log, Ready: ready, Version: cli.Version(), Calls: agent.CallLog{Store: calls, Entries: entries, Whole: whole},
+	})
 	err = a.Run(ctx)
 	_ = notify("STOPPING=1")
 	return err

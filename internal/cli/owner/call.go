@@ -61,13 +61,17 @@ func (p *program) listCommands(items []owner.Command, reports []owner.Report) er
 }
 
 func (p *program) callCommand() *cobra.Command {
-	return &cobra.Command{
+	id := ""
+	cmd := &cobra.Command{
 		Use: "call DEVICE COMMAND [FIELD=VALUE…]", Short: "Run a command of a device",
 		Long: `call runs a command and prints what the device answers. A field that is given more than once has
 several values. FIELD=- reads the value from stdin, for what should not show in the list of processes.
 
-Without the fields that a command needs, the error says which there are. If no answer comes, the exit
-code is 8: the command may have run or not.`,
+Without the fields that a command needs, the error says which there are.
+
+A call runs once. If the line breaks, call reconnects and asks what came of it. If that cannot be found
+out the exit code is 8, and the error tells the call's id: with --id and the same command it can be asked
+for, for ten minutes. An id of your own, of a script say, makes a call that may be repeated by hand.`,
 		Example: `  xtlsctl call lamp lamp state=on
   xtlsctl call lamp status --json
   xtlsctl call lamp pair allow=juliet@home.example`,
@@ -77,25 +81,37 @@ code is 8: the command may have run or not.`,
 			if err != nil {
 				return err
 			}
-			return p.call(cmd.Context(), args[0], args[1], values)
+			return p.call(cmd.Context(), args[0], args[1], id, values)
 		},
 	}
+	cmd.Flags().StringVar(&id, "id", "", "ask for the call with this id, or give it to a new one")
+	return cmd
 }
 
-func (p *program) call(ctx context.Context, device, command string, values owner.Values) error {
-	s, err := p.session(ctx, device)
+func (p *program) call(ctx context.Context, device, command, id string, values owner.Values) error {
+	if len(id) > maxID {
+		return cli.Usagef("--id has at most %d characters", maxID)
+	}
+	c, t, err := p.target(device)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
 	asked := false
-	res, err := s.Call(ctx, command, func(f *owner.Form) (owner.Values, error) {
-		asked = true
-		return values, checkValues(command, f, values)
+	steps := newProgress(p.std.Err)
+	s, res, err := c.Call(ctx, client.CallRequest{
+		Target: t, Command: command, ID: id, Progress: steps.show,
+		Fill: func(f *owner.Form) (owner.Values, error) {
+			asked = true
+			return values, checkValues(command, f, values)
+		},
 	})
+	steps.end()
+	if s != nil {
+		defer s.Close()
+	}
 	var answered *owner.RequestError
 	switch {
-	case errors.As(err, &answered) && answered.Condition == owner.ItemNotFound:
+	case s != nil && errors.As(err, &answered) && answered.Condition == owner.ItemNotFound:
 		return noSuchCommand(ctx, s, command)
 	case err != nil:
 		return err
@@ -159,6 +175,9 @@ func noSuchCommand(ctx context.Context, s *client.Session, command string) error
 	}
 	return cli.Usagef("the device has no command %.40q: it has %s", command, strings.Join(names, ", "))
 }
+
+// maxID is the longest id of a call.
+const maxID = 64
 
 // maxStdin bounds a value from stdin, as the device does.
 const maxStdin = 16 << 10

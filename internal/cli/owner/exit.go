@@ -36,6 +36,8 @@ var verdicts = []struct {
 	code int
 	say  string
 }{
+	{owner.ErrOtherCall, exitUsage, "the id was used for another call: choose another one, or repeat that call as it was"},
+	{owner.ErrForgotten, exitUnknown, "the command was done, and what it answered is not kept any more"},
 	{owner.ErrOutcomeUnknown, exitUnknown, "no answer came: the command may have run or not: look at the device before trying again"},
 	{owner.ErrWrongPIN, exitWrongPIN, "wrong PIN: look at the display for the new PIN"},
 	{owner.ErrNotPairing, exitRefused, "the device is not in pairing mode: press the button on the device"},
@@ -80,6 +82,10 @@ func plain(said string) string {
 }
 
 func meaning(err error) (string, int) {
+	var unknown *client.CallUnknownError
+	if errors.As(err, &unknown) {
+		return doubt(unknown), exitUnknown
+	}
 	switch { // before what came of it, such as ErrUnconfirmed
 	case errors.Is(err, syscall.ENOSPC):
 		return err.Error() + ": make room on the disk and try again", exitFailed
@@ -101,6 +107,18 @@ func meaning(err error) (string, int) {
 		return err.Error(), v.code
 	}
 	return typed(err)
+}
+
+// doubt says why it is not known what came of a call, and what can be done.
+func doubt(e *client.CallUnknownError) string {
+	var answered *owner.RequestError
+	switch {
+	case e.ID != "":
+		return "no answer came: the command may have run or not: ask what came of it, within ten minutes, by the same call with --id " + e.ID
+	case errors.As(e, &answered):
+		return "the device does not know what came of the command: it went down while it ran, or it is too long ago: look at it before trying again"
+	}
+	return "no answer came: the command may have run or not: look at the device before trying again"
 }
 
 // typed knows the errors that carry something.

@@ -1,0 +1,112 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"xtls-agent/owner"
+)
+
+// openAt returns a client whose clock says so.
+func openAt(t *testing.T, dir string, now *time.Time) *Client {
+	t.Helper()
+	c, err := Open(Config{Dir: dir, Resolve: nowhere, Now: func() time.Time { return *now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A call is stored before it is sent: whoever asks with its id asks for what was sent before, from whatever run of the program.
+func TestPendingCalls(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	dir := t.TempDir()
+	first := openAt(t, dir, &now)
+	p, err := first.promise("", "box@pi", "lamp")
+	if err != nil || p.ID == "" || p.age(now) != 0 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	other, err := first.promise("", "box@pi", "lamp")
+	if err != nil || other.ID == p.ID {
+		t.Fatalf("two calls have the id %q", other.ID)
+	}
+	if elsewhere, err := first.promise(p.ID, "door@pi", "lamp"); err != nil || elsewhere.age(now) != 0 {
+		t.Errorf("an id of another device: %+v, %v", elsewhere, err)
+	}
+	ask := func(at time.Time, want time.Duration) {
+		t.Helper()
+		now = at
+		again, err := openAt(t, dir, &now).promise(p.ID, "box@pi", "lamp")
+		if err != nil || again.age(now) != want {
+			t.Errorf("at %v: %+v, %v", at, again, err)
+		}
+	}
+	start := now
+	ask(start, time.Second) // it may be sent already
+	ask(start.Add(time.Minute), time.Minute)
+	ask(start.Add(-time.Hour), keepPending+time.Second) // the clock was set back
+	now = start
+	if err := first.settled(p); err != nil {
+		t.Fatal(err)
+	}
+	ask(start, 0)
+}
+
+func TestPendingCallsAreBounded(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	c := openAt(t, t.TempDir(), &now)
+	for i := range maxPending + 3 {
+		if _, err := c.promise(fmt.Sprint(i), "box@pi", "lamp"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := loadPending(c.folder); err != nil || len(all) != maxPending || all[0].ID != "3" {
+		t.Errorf("%d calls, %v", len(all), err)
+	}
+	now = now.Add(3 * keepPending)
+	if _, err := c.promise("late", "box@pi", "lamp"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := loadPending(c.folder); err != nil || len(all) != 1 {
+		t.Errorf("%d calls after a while, %v", len(all), err)
+	}
+}
+
+// A device that does not know such calls would run a repeated one again.
+func TestCallIsNotRepeatedToWhoForgets(t *testing.T) {
+	if err := repeatable("id", true, nil); err != nil {
+		t.Error(err)
+	}
+	var unknown *CallUnknownError
+	if err := repeatable("id", false, nil); !errors.As(err, &unknown) || unknown.ID != "" || !errors.Is(err, owner.ErrOutcomeUnknown) {
+		t.Errorf("a device that forgets: %v", err)
+	}
+	silent := errors.New("no answer")
+	if err := repeatable("id", false, silent); !errors.As(err, &unknown) || unknown.ID != "id" || !errors.Is(err, silent) {
+		t.Errorf("a device that does not say: %v", err)
+	}
+}
+
+// What the device says itself ends the asking; silence does not.
+func TestInDoubt(t *testing.T) {
+	said := &owner.RequestError{Type: "cancel", Condition: "undefined-condition"}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{owner.ErrOutcomeUnknown, true},
+		{fmt.Errorf("%w: the session ended", owner.ErrOutcomeUnknown), true},
+		{fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, said), false},
+		{said, false},
+		{owner.ErrForgotten, false},
+		{owner.ErrOtherCall, false},
+		{&CallUnknownError{"id", owner.ErrOutcomeUnknown}, false},
+	} {
+		if got := inDoubt(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
