@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, an ARM emulator, valgrind.
+# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, emulators, valgrind.
 #
 #   build/peers.sh           install what is missing (Debian 12, root or sudo); says first what it will do
 #   build/peers.sh --check   quick: exit 0 if everything is here, else say what is missing and exit 1
@@ -8,10 +8,14 @@
 # this machine before is left as it is.
 set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
+# shellcheck source=build/debian.sh
+. "$(dirname "$0")/debian.sh"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`. qemu-user is qemu-user-static with plugins: bench/ counts by one.
+# qemu-system plays whole machines; their kernels are fetched by kernel.sh when they are first needed.
 stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libgnutls28-dev libssl-dev openssl python3-zeroconf qemu-user qemu-user-static strace valgrind)
+    libc6-dev libgnutls28-dev libssl-dev openssl python3-zeroconf qemu-system-arm qemu-system-x86 qemu-user qemu-user-static
+    strace valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -44,6 +48,8 @@ missing() {
     command -v openssl >/dev/null || echo openssl
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
     command -v qemu-arm >/dev/null || echo qemu-user
+    command -v qemu-system-arm >/dev/null && command -v qemu-system-aarch64 >/dev/null || echo qemu-system-arm
+    command -v qemu-system-x86_64 >/dev/null || echo qemu-system-x86
     command -v strace >/dev/null || echo strace
     command -v valgrind >/dev/null || echo valgrind
     command -v node >/dev/null || echo nodejs
@@ -59,26 +65,6 @@ missing() {
     at_least prosody-modules 0.0~hg2025 || echo prosody-modules
     at_least ejabberd 24.12 || echo ejabberd
     [ -n "$(installed_version lua-unbound)" ] || echo lua-unbound
-}
-
-# debian_source prints "URI key" of the machine's own entry for Debian 12, from either form of apt's sources, so that
-# the backports come from the mirror that the rest of the machine comes from. The key may be empty (apt's default).
-debian_source() {
-    awk '
-        function flush() { if (uri != "" && suites ~ / bookworm /) { print uri, key; exit } uri = suites = key = "" }
-        FNR == 1 || /^[[:space:]]*$/ { flush() }
-        /^URIs:/      { uri = $2 }
-        /^Suites:/    { suites = " "; for (i = 2; i <= NF; i++) suites = suites $i " " }
-        /^Signed-By:/ { key = $2 }
-        END           { flush() }
-    ' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1 | grep . && return
-    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk '
-        $1 == "deb" {
-            key = ""
-            if (match($0, /signed-by=[^] ]+/)) key = substr($0, RSTART + 10, RLENGTH - 10)
-            sub(/\[[^]]*\] */, "")
-            if ($3 == "bookworm") { print $2, key; exit }
-        }' | grep .
 }
 
 have_backports() { apt-cache policy 2>/dev/null | grep -q 'n=bookworm-backports'; }

@@ -10,7 +10,8 @@ type floor struct {
 // is everything that stands below its package: it may look at what it got from a lower floor, but not from a higher one.
 var forTests = []string{
 	"internal/testpeer", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest", "hw/output/outputtest",
-	"internal/cli/clitest", "internal/prove", "internal/fuzztest", "internal/state/statetest", "internal/evil",
+	"internal/cli/clitest", "internal/prove", "internal/guest", "internal/guest/hand", "internal/guest/hand/init",
+	"internal/fuzztest", "internal/state/statetest", "internal/evil",
 }
 
 // house lists every package, from the roof to the ground. Whatever one may import stands below it. It is the table
@@ -24,6 +25,9 @@ var house = []floor{
 	{"internal/e2e", nil},                              // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
+	{"internal/guest", []string{"internal/guest/hand"}},
+	{"internal/guest/hand/init", []string{"internal/guest/hand"}}, // a guest's first program
+	{"internal/guest/hand", nil},
 	{"internal/cli/owner", []string{"internal/cli", "client", "owner"}},
 	// internal/state: package agent takes a Store and knows of no folder, so the command opens it.
 	{"internal/cli/device", []string{"internal/cli", "internal/state", "agent/...", "client", "owner"}},

@@ -1,0 +1,145 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"xtls-agent/internal/guest/hand"
+)
+
+const greeting = hand.Greeting
+
+// call has the hand do something.
+func (g *Guest) call(ctx context.Context, method string, args, reply any) error {
+	c := g.calls.Go(hand.Service+"."+method, args, reply, nil)
+	select {
+	case <-c.Done:
+		return c.Error
+	case <-g.done:
+		return errors.New("guest: the machine is off")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Program is one that was started in a guest.
+type Program struct {
+	g    *Guest
+	id   hand.ID
+	name string
+}
+
+// Start starts a program. It ends with the guest at the latest.
+func (g *Guest) Start(ctx context.Context, c hand.Command) (*Program, error) {
+	p := &Program{g: g, name: strings.Join(c.Argv, " ")}
+	if err := g.call(ctx, "Start", c, &p.id); err != nil {
+		return nil, fmt.Errorf("guest: starting %s: %w", p.name, err)
+	}
+	return p, nil
+}
+
+// Run starts a program and waits for its end.
+func (g *Guest) Run(ctx context.Context, c hand.Command) (hand.Exit, error) {
+	p, err := g.Start(ctx, c)
+	if err != nil {
+		return hand.Exit{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// Wait waits for the end of the program.
+func (p *Program) Wait(ctx context.Context) (exit hand.Exit, err error) {
+	return exit, p.g.call(ctx, "Wait", p.id, &exit)
+}
+
+// Ready waits until the program, started with Notify, says that it is ready, and returns how long that was after it was started.
+func (p *Program) Ready(ctx context.Context) (time.Duration, error) {
+	var ready hand.Ready
+	if err := p.g.call(ctx, "Ready", p.id, &ready); err != nil {
+		return 0, fmt.Errorf("guest: waiting for %s: %w", p.name, err)
+	}
+	return ready.After, nil
+}
+
+// WaitFor waits until the program has printed text, and returns all that it has printed until then.
+func (p *Program) WaitFor(ctx context.Context, text string) (string, error) {
+	var said []byte
+	for !strings.Contains(string(said), text) {
+		var more []byte
+		if err := p.g.call(ctx, "Output", hand.Position{ID: p.id, At: len(said)}, &more); err != nil {
+			return string(said), fmt.Errorf("guest: waiting for %q from %s: %w; it said:\n%s", text, p.name, err, said)
+		}
+		if len(more) == 0 {
+			return string(said), fmt.Errorf("guest: %s has ended without %q; it said:\n%s", p.name, text, said)
+		}
+		said = append(said, more...)
+	}
+	return string(said), nil
+}
+
+// Signal sends a signal of Linux's to the program.
+func (p *Program) Signal(ctx context.Context, number int) error {
+	return p.g.call(ctx, "Signal", hand.Signal{ID: p.id, Number: number}, &struct{}{})
+}
+
+// Resident is how much of the program is in memory, in bytes.
+func (p *Program) Resident(ctx context.Context) (bytes int64, err error) {
+	return bytes, p.g.call(ctx, "Memory", p.id, &bytes)
+}
+
+// ReadFile reads a file of the guest, or a device that ends.
+func (g *Guest) ReadFile(ctx context.Context, path string) (b []byte, err error) {
+	return b, g.call(ctx, "ReadFile", path, &b)
+}
+
+// WriteFile writes a file of the guest, and makes the folders above it.
+func (g *Guest) WriteFile(ctx context.Context, path string, data []byte, mode uint32) error {
+	return g.call(ctx, "WriteFile", hand.File{Path: path, Data: data, Mode: mode}, &struct{}{})
+}
+
+// Load loads a module of Config.Later, and those that it needs.
+func (g *Guest) Load(ctx context.Context, module string) error {
+	for _, line := range g.later[module] {
+		path, parameters, _ := strings.Cut(line, " ")
+		if err := g.call(ctx, "Load", hand.Module{Path: path, Parameters: parameters}, &struct{}{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Press presses the machine's key and lets it go: on ARM64 the one on the GPIO line Button, elsewhere the power key of ACPI.
+func (g *Guest) Press() error { return g.monitor.do("system_powerdown", nil) }
+
+// Plug plugs a keyboard in that has these keys (linux/input-event-codes.h). The module uinput must be there.
+func (g *Guest) Plug(ctx context.Context, name string, keys ...int) error {
+	return g.call(ctx, "Plug", hand.Keyboard{Name: name, Keys: keys}, &struct{}{})
+}
+
+// Tap presses a key of a keyboard that was plugged in, and lets it go.
+func (g *Guest) Tap(ctx context.Context, keyboard string, key int) error {
+	return g.call(ctx, "Tap", hand.Tap{Keyboard: keyboard, Key: key}, &struct{}{})
+}
+
+// Unplug takes a keyboard away.
+func (g *Guest) Unplug(ctx context.Context, keyboard string) error {
+	return g.call(ctx, "Unplug", keyboard, &struct{}{})
+}
+
+// Screen tells how a framebuffer is set.
+func (g *Guest) Screen(ctx context.Context, path string) (s hand.Screen, err error) {
+	return s, g.call(ctx, "Screen", path, &s)
+}
+
+// SetScreen sets a framebuffer's size and bits.
+func (g *Guest) SetScreen(ctx context.Context, path string, width, height, bits int) error {
+	return g.call(ctx, "SetScreen", hand.Screen{Path: path, Width: width, Height: height, Bits: bits}, &struct{}{})
+}
+
+// ConsoleMode tells who draws on a terminal's screen: 0 is the kernel's text console, 1 a program.
+func (g *Guest) ConsoleMode(ctx context.Context, terminal string) (mode int, err error) {
+	return mode, g.call(ctx, "ConsoleMode", terminal, &mode)
+}
