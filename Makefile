@@ -12,7 +12,7 @@ TAGS        ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo test guests prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,9 +28,15 @@ demo: ## a device and its owner in one terminal, no server needed (DEMO_FLAGS=--
 # What runs the two programs as processes comes last and alone: a machine that does other things starves them.
 test: ## run every test with the race detector; installs the peers first if they are missing
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
-	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v /internal/e2e)
+	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/guest/boards)
 	$(GO) test -race $(TEST_FLAGS) ./internal/e2e
 	cd bench && $(GO) test -race $(TEST_FLAGS) ./...
+	@$(MAKE) --no-print-directory guests
+
+# Two machines at a time, each of one core. -v shows what they do; -count=1, since go does not see that the programs have changed.
+guests: ## run the programs on real kernels: a Pi Zero, an arm64 board, a PC, played by QEMU; kernels come from Debian at the first time
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	$(GO) test -race -v -count=1 -parallel 2 $(TEST_FLAGS) ./internal/guest/boards
 
 prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines (an hour and more)
 	@XTLS_PROVE=1 $(MAKE) --no-print-directory test TEST_FLAGS="-count=1 -timeout 90m $(TEST_FLAGS)"

@@ -25,6 +25,7 @@ var house = []floor{
 	{"internal/e2e", nil},                              // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
+	{"internal/guest/boards", nil},                     // runs the two programs on real kernels
 	{"internal/guest", []string{"internal/guest/hand"}},
 	{"internal/guest/hand/init", []string{"internal/guest/hand"}}, // a guest's first program
 	{"internal/guest/hand", nil},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"xtls-agent/internal/guest/hand"
@@ -64,16 +66,35 @@ func (p *Program) Ready(ctx context.Context) (time.Duration, error) {
 	return ready.After, nil
 }
 
-// WaitFor waits until the program has printed text, and returns all that it has printed until then.
-func (p *Program) WaitFor(ctx context.Context, text string) (string, error) {
+// StartTimes starts a program some times over, one after the other, and returns how long each was from exec to READY=1.
+func (g *Guest) StartTimes(ctx context.Context, c hand.Command, rounds int) (took []time.Duration, err error) {
+	c.Notify = true
+	for range rounds {
+		p, err := g.Start(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		after, err := p.Ready(ctx)
+		took = append(took, after.Round(10*time.Millisecond))
+		err = errors.Join(err, p.Signal(ctx, int(syscall.SIGTERM)))
+		exit, waiting := p.Wait(ctx)
+		if err != nil || waiting != nil {
+			return nil, fmt.Errorf("%w; it said:\n%s", errors.Join(err, waiting), exit.Output)
+		}
+	}
+	return took, nil
+}
+
+// Until waits until what the program has printed is as wanted, and returns it. The error is io.EOF if the program ends before.
+func (p *Program) Until(ctx context.Context, wanted func(said string) bool) (string, error) {
 	var said []byte
-	for !strings.Contains(string(said), text) {
+	for !wanted(string(said)) {
 		var more []byte
 		if err := p.g.call(ctx, "Output", hand.Position{ID: p.id, At: len(said)}, &more); err != nil {
-			return string(said), fmt.Errorf("guest: waiting for %q from %s: %w; it said:\n%s", text, p.name, err, said)
+			return string(said), fmt.Errorf("guest: listening to %s: %w", p.name, err)
 		}
 		if len(more) == 0 {
-			return string(said), fmt.Errorf("guest: %s has ended without %q; it said:\n%s", p.name, text, said)
+			return string(said), io.EOF
 		}
 		said = append(said, more...)
 	}
@@ -111,7 +132,8 @@ func (g *Guest) Load(ctx context.Context, module string) error {
 	return nil
 }
 
-// Press presses the machine's key and lets it go: on ARM64 the one on the GPIO line Button, elsewhere the power key of ACPI.
+// Press presses the machine's key for a tenth of a second: on ARM64 the one on the GPIO line Button, elsewhere the power key of ACPI.
+// A guest that gets no time in that tenth does not see it.
 func (g *Guest) Press() error { return g.monitor.do("system_powerdown", nil) }
 
 // Plug plugs a keyboard in that has these keys (linux/input-event-codes.h). The module uinput must be there.

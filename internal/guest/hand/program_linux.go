@@ -48,12 +48,12 @@ func (h *Hand) Start(c Command, id *ID) error {
 	p.cmd.Env = append([]string{}, c.Env...) // not nil: that would be ours
 	var notices net.PacketConn
 	if c.Notify {
-		path := fmt.Sprintf("/run/notify-%d", h.next())
+		name := fmt.Sprintf("@hand-%d-%d", os.Getpid(), h.next()) // no file, so none is left
 		var err error
-		if notices, err = net.ListenPacket("unixgram", path); err != nil {
+		if notices, err = net.ListenPacket("unixgram", name); err != nil {
 			return err
 		}
-		p.cmd.Env = append(p.cmd.Env, "NOTIFY_SOCKET="+path)
+		p.cmd.Env = append(p.cmd.Env, "NOTIFY_SOCKET="+name)
 	}
 	if err := p.start(c, notices); err != nil {
 		if notices != nil {

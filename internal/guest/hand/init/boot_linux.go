@@ -29,7 +29,7 @@ func boot(root string) error {
 			errs = append(errs, fmt.Errorf("mounting %s: %w", m.at, err))
 		}
 	}
-	errs = append(errs, loadModules("/lib/modules/load"))
+	errs = append(errs, unix.Sethostname([]byte("guest")), loadModules("/lib/modules/load"))
 	if root != "" {
 		return errors.Join(append(errs, handOver(root))...)
 	}
