@@ -40,15 +40,10 @@ func PiZero() Machine {
 			if err != nil {
 				return nil, err
 			}
-			// The second serial line, which a board leaves off unless it is told otherwise.
-			lined, err := tree(t).set("/soc/serial@7e215040", "status", words("okay"))
-			if err != nil {
-				return nil, err
-			}
-			// As the firmware of a Pi does. Without, keys have to wait until the kernel has met with enough chance.
-			seed := make([]byte, 64)
-			_, _ = rand.Read(seed) // never fails
-			return lined.set("/chosen", "rng-seed", seed)
+			return tree(t).setAll([]property{
+				{"/soc/serial@7e215040", "status", words("okay")}, // the second line, which a board leaves off unless told otherwise
+				{"/chosen", "rng-seed", seed()},
+			})
 		},
 	}
 }
@@ -107,4 +102,42 @@ func PC() Machine {
 		line:    "/dev/vport0p1", wire: []string{"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=hand"},
 		disk: "virtio-blk-pci",
 	}
+}
+
+// DataLine is the GPIO line of a SabreLite that a display on SPI can have.
+const DataLine = "DC"
+
+// SabreLite is an armhf board, i.MX6, whose buses move bytes. On /dev/i2c-0 an EEPROM of 4096 bytes answers at address 0x3c, in a
+// display's place; /dev/spidev0.0 leads to something that takes all and says nothing of use.
+func SabreLite() Machine {
+	return Machine{
+		Name: "SABRE Lite", Debian: "armhf", Package: "linux-image-armmp", Go: []string{"GOARCH=arm", "GOARM=6"},
+		program: "qemu-system-arm",
+		args:    []string{"-M", "sabrelite", "-m", "512M", "-device", "at24c-eeprom,bus=i2c-bus.0,address=0x3c,rom-size=4096"},
+		kernel:  []string{"console=ttymxc0"},
+		modules: []string{"gpio-mxc", "i2c-imx", "i2c-dev", "spi-imx"},
+		line:    "/dev/ttymxc1", wire: []string{"-serial", "chardev:hand"},
+		tree: func(_ context.Context, k *kernel) (tree, error) {
+			t, err := os.ReadFile(filepath.Join(k.trees, "imx6q-sabrelite.dtb"))
+			if err != nil {
+				return nil, err
+			}
+			const inner, spi = "/soc/bus@2000000", "/soc/bus@2000000/spba-bus@2000000/spi@2008000"
+			return tree(t).setAll([]property{
+				// QEMU has not the engine by which the kernel would move bytes.
+				{"/soc/bus@2100000/serial@21e8000", "dma-names", words("none", "none")},
+				{spi, "dma-names", words("none", "none")},
+				{spi + "/flash@0", "compatible", words("rohm,dh2228fv")}, // the kernel's drivers leave such a chip to spidev
+				{inner + "/gpio@209c000", "gpio-line-names", words("A", DataLine)},
+				{"/chosen", "rng-seed", seed()},
+			})
+		},
+	}
+}
+
+// seed is what a board's firmware gives a kernel. Without, keys have to wait until the kernel has met with enough chance.
+func seed() []byte {
+	b := make([]byte, 64)
+	_, _ = rand.Read(b) // never fails
+	return b
 }

@@ -26,6 +26,22 @@ const (
 	treeShape   = 36 // and how long the structure is
 )
 
+// property is one of a node's.
+type property struct {
+	path, name string
+	value      []byte
+}
+
+// setAll sets several properties.
+func (t tree) setAll(properties []property) (_ tree, err error) {
+	for _, p := range properties {
+		if t, err = t.set(p.path, p.name, p.value); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
 // set gives the node at path a property, or another value for one that it has, and returns the tree that has it.
 func (t tree) set(path, name string, value []byte) (tree, error) {
 	if len(t) < treeHeader || t.word(0) != treeMagic {
