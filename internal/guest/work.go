@@ -1,10 +1,15 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -135,6 +140,24 @@ func (g *Guest) Load(ctx context.Context, module string) error {
 // Press presses the machine's key for a tenth of a second: on ARM64 the one on the GPIO line Button, elsewhere the power key of ACPI.
 // A guest that gets no time in that tenth does not see it.
 func (g *Guest) Press() error { return g.monitor.do("system_powerdown", nil) }
+
+// Dump returns what stands on the machine's screen, as its monitor would show it.
+func (g *Guest) Dump() (image.Image, error) {
+	dir, err := os.MkdirTemp("", "guest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "screen.png")
+	if err := g.monitor.do("screendump", map[string]any{"filename": file, "format": "png"}); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return png.Decode(bytes.NewReader(b))
+}
 
 // Plug plugs a keyboard in that has these keys (linux/input-event-codes.h). The module uinput must be there.
 func (g *Guest) Plug(ctx context.Context, name string, keys ...int) error {
