@@ -36,7 +36,7 @@ test: ## run every test with the race detector; installs the peers first if they
 # Two machines at a time, each of one core. -v shows what they do; -count=1, since go does not see that the programs have changed.
 guests: ## run the programs on real kernels: a Pi Zero, an arm64 board, a PC, played by QEMU; kernels come from Debian at the first time
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
-	$(GO) test -race -v -count=1 -parallel 2 $(TEST_FLAGS) ./internal/guest/boards
+	$(GO) test -race -v -count=1 -parallel 2 -timeout 20m $(TEST_FLAGS) ./internal/guest/boards
 
 prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines (an hour and more)
 	@XTLS_PROVE=1 $(MAKE) --no-print-directory test TEST_FLAGS="-count=1 -timeout 90m $(TEST_FLAGS)"

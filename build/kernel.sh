@@ -14,9 +14,12 @@ die() { printf 'kernel: %s\n' "$*" >&2; exit 1; }
 
 [ $# -eq 3 ] || die "usage: build/kernel.sh ARCHITECTURE PACKAGE FOLDER"
 architecture=$1 package=$2 folder=$3
-[ ! -e "$folder" ] || exit 0
 mkdir -p "$(dirname "$folder")"
-work=$(mktemp -d "$folder.XXXXXX")
+exec 9>"$folder.lock"
+flock 9 # who else fetches it now
+[ ! -e "$folder" ] || exit 0
+rm -rf "$folder".tmp.* # of one that was killed
+work=$(mktemp -d "$folder.tmp.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/sources" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/kernel"
 : >"$work/status"
@@ -31,7 +34,7 @@ private=(-q -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$work/so
     -o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache" -o "APT::Architecture=$architecture"
     -o "APT::Architectures::=$architecture" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
     -o APT::Sandbox::User= -o Acquire::Retries=3)
-apt-get "${private[@]}" update
+apt-get "${private[@]}" -o APT::Update::Error-Mode=any update
 image=$(apt-cache "${private[@]}" show "$package" | sed -n 's/^Depends: .*\(linux-image-[^ ,]*\).*/\1/p' | sed -n 1p)
 [ -n "$image" ] || die "Debian 12 has no kernel behind the package $package for $architecture"
 (cd "$work" && apt-get "${private[@]}" download "$image")

@@ -20,6 +20,10 @@ func (m Machine) BuildTest(ctx context.Context, pkg string) ([]byte, error) {
 
 // goTool builds with the flags of `make`, so that what either has compiled serves both.
 func (m Machine) goTool(ctx context.Context, args ...string) ([]byte, error) {
+	root, err := house(ctx)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "guest-")
 	if err != nil {
 		return nil, err
@@ -29,6 +33,7 @@ func (m Machine) goTool(ctx context.Context, args ...string) ([]byte, error) {
 	last := len(args) - 1
 	args = append(append([]string{}, args[:last]...), "-trimpath", "-ldflags=-s", "-o", program, args[last])
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0"), m.Go...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("guest: building %s for the %s: %w\n%s", args[len(args)-1], m.Name, err, out)

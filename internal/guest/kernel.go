@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // kernel is one of Debian's, unpacked.
@@ -43,21 +41,10 @@ func kernelOf(ctx context.Context, m Machine, say func(string, ...any)) (*kernel
 	return k, errors.Join(errs[:]...)
 }
 
-// fetch brings the kernel into the cache. Who else wants it at the same time waits.
+// fetch brings the kernel into the cache. Who else wants it at the same time waits for it.
 func fetch(ctx context.Context, m Machine, folder string, say func(string, ...any)) error {
 	if _, err := os.Stat(folder); err == nil {
 		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(filepath.Join(filepath.Dir(folder), "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return err
 	}
 	root, err := house(ctx)
 	if err != nil {

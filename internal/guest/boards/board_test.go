@@ -7,12 +7,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"xtls-agent/internal/guest"
 	"xtls-agent/internal/guest/hand"
 )
 
-// patience is what one guest may take for all that it does.
-const patience = 5 * time.Minute
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is what one guest may take for all that it does: half a minute, but for a new machine that has to fetch and build everything.
+const patience = 10 * time.Minute
 
 // board is a machine that a test works on.
 type board struct {

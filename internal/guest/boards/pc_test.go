@@ -52,7 +52,7 @@ func TestMonitor(t *testing.T) {
 	b := newBoard(t, guest.Config{Machine: m, Modules: []string{"bochs"}, QEMU: []string{"-device", "bochs-display"}})
 	before := b.consoleText(b.monitor)
 	killed := b.agent(television("state"))
-	b.waitPIN(b.monitor)
+	pin := b.waitPIN(b.monitor)
 	b.step("PIN read from the monitor")
 	if err := killed.Signal(b.ctx, int(syscall.SIGKILL)); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,11 @@ func TestMonitor(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wantConsole(false)
-	b.end(b.agent(television("state")))
+	next := b.agent(television("state"))
+	if _, ok := anotherPIN(b.ctx, b.monitor, pin); !ok {
+		t.Error("the next one shows no PIN")
+	}
+	b.end(next)
 	b.wantConsole(true)
 	b.wantSame(b.monitor, before)
 }
