@@ -60,7 +60,8 @@ func TestI2COfTheKernel(t *testing.T) {
 	}
 
 	nobody := open(t, "ssd1306:"+path+"?addr=0x3d", display.Env{})
-	if err := nobody.Show(displaytest.PIN()); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "0x3d on "+path) {
+	err = nobody.Show(displaytest.PIN())
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "0x3d on "+path) {
 		t.Errorf("nobody answers: Show = %v", err)
 	}
 	_ = nobody.Close()

@@ -19,9 +19,11 @@ func (files Files) archive() []byte {
 	inode := 0
 	put := func(name string, mode int, content []byte) {
 		inode++
-		links, rdev := 1, 0
-		fmt.Fprintf(&b, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-			inode, mode, 0, 0, links, 0, len(content), 0, 0, rdev, rdev, len(name)+1, 0)
+		b.WriteString("070701")
+		const owner, links, time, device, sum = 0, 1, 0, 0, 0
+		for _, field := range []int{inode, mode, owner, owner, links, time, len(content), device, device, device, device, len(name) + 1, sum} {
+			fmt.Fprintf(&b, "%08X", field)
+		}
 		b.WriteString(name)
 		b.WriteByte(0)
 		pad(&b)

@@ -107,7 +107,9 @@ func TestTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range []struct{ path, name, value string }{{"/soc/uart", "status", "disabled\x00"}, {"/soc/uart", "reg", "\x00\x00\x00\x20"}, c} {
+		for _, p := range []struct{ path, name, value string }{
+			{"/soc/uart", "status", "disabled\x00"}, {"/soc/uart", "reg", "\x00\x00\x00\x20"}, c,
+		} {
 			want := p.value
 			if p.path == c.path && p.name == c.name {
 				want = c.value

@@ -53,8 +53,8 @@ func fetch(ctx context.Context, m Machine, folder string, say func(string, ...an
 	say("fetching Debian's %s for %s", m.Package, m.Debian)
 	cmd := exec.CommandContext(ctx, filepath.Join(root, "build", "kernel.sh"), m.Debian, m.Package, folder)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("guest: no kernel for the %s could be had from this machine's Debian mirror: see to its network and apt's sources, then run `make guests` (%w)\n%s",
-			m.Name, err, out)
+		const advice = "see to this machine's network and apt's sources, then run `make guests` again"
+		return fmt.Errorf("guest: Debian's kernel for the %s cannot be had: %s (%w)\n%s", m.Name, advice, err, out)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func ARM64() Machine {
 	return Machine{
 		Name: "arm64", Debian: "arm64", Package: "linux-image-arm64", Go: []string{"GOARCH=arm64"},
 		program: "qemu-system-aarch64",
-		args:    []string{"-M", virt, "-cpu", "cortex-a53", "-m", virtMemory},
+		args:    []string{"-M", virt, "-cpu", virtCPU, "-m", virtMemory},
 		kernel:  []string{"console=ttyAMA0"},
 		modules: []string{"virtio_mmio", "virtio_console"},
 		line:    "/dev/vport0p1", wire: []string{"-device", "virtio-serial-device", "-device", "virtserialport,chardev=hand"},
@@ -74,7 +74,7 @@ func ARM64() Machine {
 	}
 }
 
-const virt, virtMemory = "virt", "512M"
+const virt, virtCPU, virtMemory = "virt", "cortex-a53", "512M"
 
 // virtTree is the device tree that QEMU makes for its board "virt".
 func virtTree(ctx context.Context) (tree, error) {
@@ -84,7 +84,7 @@ func virtTree(ctx context.Context) (tree, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "virt.dtb")
-	dump := exec.CommandContext(ctx, "qemu-system-aarch64", "-M", virt+",dumpdtb="+file, "-cpu", "cortex-a53", "-m", virtMemory, "-display", "none")
+	dump := exec.CommandContext(ctx, "qemu-system-aarch64", "-M", virt+",dumpdtb="+file, "-cpu", virtCPU, "-m", virtMemory, "-display", "none")
 	if out, err := dump.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("guest: asking QEMU for its device tree: %w\n%s", err, out)
 	}

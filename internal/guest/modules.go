@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,44 +30,51 @@ func moduleName(s string) string { return strings.ReplaceAll(s, "-", "_") }
 // load puts modules, and those that they need, into files, and returns the lines of what to load, in order. A module is wanted by
 // its name, which parameters may follow. One that this kernel has built in has no file and no line.
 func (m modules) load(files Files, builtin map[string]bool, wanted ...string) ([]string, error) {
-	var lines []string
-	done := make(map[string]bool)
-	var need func(name, parameters string) error
-	need = func(name, parameters string) error {
-		name = moduleName(name)
-		if done[name] || builtin[name] {
-			return nil
-		}
-		done[name] = true
-		path, ok := m[name]
-		if !ok {
-			return fmt.Errorf("this kernel has no module %q", name)
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		others, err := dependencies(content)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		for _, other := range others {
-			if err := need(other, ""); err != nil {
-				return err
-			}
-		}
-		in := modulePath(name)
-		files[in] = content
-		lines = append(lines, strings.TrimSpace(in+" "+parameters))
-		return nil
-	}
+	l := loading{modules: m, files: files, done: maps.Clone(builtin)}
 	for _, w := range wanted {
 		name, parameters, _ := strings.Cut(w, " ")
-		if err := need(name, parameters); err != nil {
+		if err := l.need(moduleName(name), parameters); err != nil {
 			return nil, err
 		}
 	}
-	return lines, nil
+	return l.lines, nil
+}
+
+// loading is what load has come to.
+type loading struct {
+	modules
+	files Files
+	done  map[string]bool // what nothing is to be done for
+	lines []string
+}
+
+// need loads a module after those that it needs.
+func (l *loading) need(name, parameters string) error {
+	if l.done[name] {
+		return nil
+	}
+	l.done[name] = true
+	path, ok := l.modules[name]
+	if !ok {
+		return fmt.Errorf("guest: this kernel has no module %q", name)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	others, err := dependencies(content)
+	if err != nil {
+		return fmt.Errorf("guest: %s: %w", path, err)
+	}
+	for _, other := range others {
+		if err := l.need(moduleName(other), ""); err != nil {
+			return err
+		}
+	}
+	in := modulePath(name)
+	l.files[in] = content
+	l.lines = append(l.lines, strings.TrimSpace(in+" "+parameters))
+	return nil
 }
 
 // modulePath is where a module lies in a guest.

@@ -43,29 +43,28 @@ func prepare(ctx context.Context, c Config, say func(string, ...any)) (*preparat
 		return nil, err
 	}
 	p := &preparation{image: k.image, later: make(map[string][]string)}
-	files := maps.Clone(c.Files)
-	if files == nil {
-		files = make(Files)
-	}
-	files["/init"] = init
-	if err := p.addModules(k, c, files); err != nil {
-		return nil, err
-	}
-	if err := p.add("file system", files.archive()); err != nil {
-		return nil, err
-	}
-	if c.Machine.tree == nil {
-		return p, nil
-	}
-	t, err := c.Machine.tree(ctx, k)
-	if err == nil {
-		err = p.add("device tree", t)
-	}
-	if err != nil {
+	if err := p.fill(ctx, c, k, init); err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// fill makes the file system, and the device tree.
+func (p *preparation) fill(ctx context.Context, c Config, k *kernel, init []byte) error {
+	files := Files{"/init": init}
+	maps.Copy(files, c.Files)
+	if err := p.addModules(k, c, files); err != nil {
+		return err
+	}
+	if err := p.add("file system", files.archive()); err != nil || c.Machine.tree == nil {
+		return err
+	}
+	t, err := c.Machine.tree(ctx, k)
+	if err != nil {
+		return err
+	}
+	return p.add("device tree", t)
 }
 
 // addModules puts the kernel's modules in place: those of the start, and those for later.

@@ -46,7 +46,8 @@ func call[R any](t *testing.T, c *rpc.Client, method string, args any) (reply R)
 
 func TestPrograms(t *testing.T) {
 	c := newHand(t)
-	id := call[hand.ID](t, c, "Start", hand.Command{Argv: []string{"/bin/sh", "-c", "read a; echo $a $B; exit 3"}, Env: []string{"B=two"}, Input: "one\n"})
+	says := hand.Command{Argv: []string{"/bin/sh", "-c", "read a; echo $a $B; exit 3"}, Env: []string{"B=two"}, Input: "one\n"}
+	id := call[hand.ID](t, c, "Start", says)
 	if more := call[[]byte](t, c, "Output", hand.Position{ID: id}); string(more) != "one two\n" {
 		t.Errorf("Output = %q", more)
 	}
