@@ -175,6 +175,34 @@ func (p *Peers) Confirm(bare jid.JID, f Fingerprint, link Link) (r Record, first
 	return next.records[next.index(key)].clone(), first, nil
 }
 
+// AddName notes, durably, that the holder of a confirmed record is also called bare, and by name for people if that is not
+// empty. It is a claim, as a name learnt on the LAN is: on the server link it has no rights before x509 has succeeded from it
+// there. A name that is there already stays as it is.
+//
+// Errors: [ErrUnknownPeer] where k names no confirmed record, [ErrFull], what the store says.
+func (p *Peers) AddName(k Key, bare jid.JID, name string) error {
+	if bare.Equal(jid.JID{}) || !bare.Equal(bare.Bare()) {
+		return fmt.Errorf("trust: naming %s: %q is not a bare JID", k, bare)
+	}
+	end, err := p.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
+	set := p.snapshot()
+	switch {
+	case !set.isConfirmed(k):
+		return fmt.Errorf("trust: naming %s: %w", k, ErrUnknownPeer)
+	case set.isConfirmed(Key{bare, k.Fingerprint}):
+		return nil
+	}
+	next, err := set.withName(set.index(k), bare, CleanName(name))
+	if err != nil {
+		return fmt.Errorf("trust: naming %s: %w", k, err)
+	}
+	return p.commit(next, nil)
+}
+
 // Remove removes one record. When it returns nil the removal is durable and the
 // subscribers have been told. Whoever opens a session must ask Trusted once more
 // after the session can be found by a subscriber, else a removal in between misses it.
@@ -300,6 +328,12 @@ func (p *Peers) All() []Record { return cloneAll(p.snapshot().records) }
 // Owned reports whether anybody is confirmed. Provisional owners do not count
 // (DESIGN §3, Enrolment).
 func (p *Peers) Owned() bool { return p.snapshot().confirmed() > 0 }
+
+// IsAdmin reports whether a certificate is the admin's, under whichever of his names.
+func (p *Peers) IsAdmin(f Fingerprint) bool {
+	set := p.snapshot()
+	return set.of == Owners && set.confirmed() > 0 && set.records[0].Fingerprint == f
+}
 
 // MayTryOnServer reports whether a bare JID has an owner's rights on the server link
 // before it has proved anything: it is a confirmed owner, and x509 has succeeded

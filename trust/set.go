@@ -3,6 +3,8 @@ package trust
 import (
 	"fmt"
 	"slices"
+
+	"mellium.im/xmpp/jid"
 )
 
 // Set says what the peers of a set are to us.
@@ -110,16 +112,39 @@ func (s peerSet) withConfirmed(i int, link Link) (next peerSet, lapsed []Record,
 	return next, nil, nil
 }
 
+// withName adds a further name of the confirmed record at i: bare, with the same certificate. What was provisional under
+// that name is confirmed by it, since its key is proven.
+func (s peerSet) withName(i int, bare jid.JID, name string) (next peerSet, err error) {
+	if s.confirmed() >= MaxConfirmed {
+		return s, ErrFull
+	}
+	r := s.records[i].clone()
+	r.JID, r.Link, r.ServerProven = bare, LAN, false
+	if name != "" {
+		r.Name = name
+	}
+	next = s.clone()
+	if j := next.index(r.Key()); j >= 0 {
+		next.records = slices.Delete(next.records, j, j+1)
+	}
+	n := next.confirmed()
+	if r.Role = next.role(n); s.of == Owners {
+		r.AddedBy = s.records[i].Key()
+	}
+	next.records = slices.Insert(next.records, n, r)
+	return next, nil
+}
+
 // without removes the record at i. Enrolments that it admitted and that are not yet
-// confirmed go with it. Confirmed owners whom it admitted stay, and count from now on as
-// admitted by whoever admitted it. The first of the confirmed is the admin.
+// confirmed go with it, and the further names of its certificate. Other confirmed owners whom it admitted stay, and count
+// from now on as admitted by whoever admitted it. The first of the confirmed is the admin.
 func (s peerSet) without(i int) (next peerSet, removed []Record) {
 	gone := s.records[i]
 	next.of = s.of
 	for j, r := range s.records {
 		admitted := r.AddedBy.Equal(gone.Key())
 		switch {
-		case j == i, admitted && r.State == Provisional:
+		case j == i, admitted && (r.State == Provisional || r.Fingerprint == gone.Fingerprint):
 			removed = append(removed, r)
 			continue
 		case admitted:
