@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"mellium.im/xmpp/jid"
 )
 
 // Times of the responder.
@@ -30,11 +31,14 @@ const maxUnicast = 20
 
 var errConflict = errors.New("another machine on this network has the same name: choose another name for one of them")
 
-// Announce makes the listener known by multicast DNS as p, under its JID, until ctx ends or the listener is closed. Where that cannot be
+// Announce makes the listener known by multicast DNS as p, until ctx ends or the listener is closed. Where that cannot be
 // done, because there is no network yet, or none that can multicast, or another machine has the name, it says so in the log and tries
 // again later; the listener works on by address. An error is returned only for what cannot get better.
 func (l *Listener) Announce(ctx context.Context, p Presence) error {
-	instance, err := instanceName(l.cfg.Local)
+	if p.As.Equal(jid.JID{}) {
+		p.As = l.cfg.Local
+	}
+	instance, err := instanceName(p.As)
 	if err != nil {
 		return err
 	}

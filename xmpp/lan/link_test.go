@@ -96,3 +96,27 @@ func cable(t *testing.T, addr string) (entry string, cut func()) {
 	t.Cleanup(cut)
 	return l.Addr().String(), cut
 }
+
+// A machine that has another name by now is found by the one of before too, and by no other.
+func TestAlias(t *testing.T) {
+	before, other := jid.MustParse("box@box"), jid.MustParse("lamp@box")
+	l := listen(t, lan.Config{Aliases: []jid.JID{before}})
+	for _, name := range []jid.JID{device, before} {
+		dialled, err := lan.Dialer{Local: client, Remote: name}.Dial(t.Context(), l.Addr().String())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		accepted, err := l.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := accepted.LocalAddr(); !got.Equal(name) {
+			t.Errorf("asked for %s, %s answers", name, got)
+		}
+		go dialled.Close()
+		_ = accepted.Close()
+	}
+	if _, err := (lan.Dialer{Local: client, Remote: other}).Dial(t.Context(), l.Addr().String()); err == nil {
+		t.Errorf("%s answers as well", other)
+	}
+}

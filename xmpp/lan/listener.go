@@ -32,6 +32,9 @@ type Config struct {
 	Addr  string  // "host:port"; an empty host is every address; empty is ":5298"
 	Local jid.JID // the own bare JID, see [LocalJID]
 
+	// Aliases are bare JIDs under which the machine is known too: who asks for one of them finds it.
+	Aliases []jid.JID
+
 	MaxConns      int           // connections at once, those that have no stream yet too; default 32
 	MaxPerHost    int           // the same, from one network address; default 8
 	HeaderTimeout time.Duration // from the connection to the end of the headers; default 10 s
@@ -158,7 +161,9 @@ func pause(ctx context.Context, d time.Duration) {
 
 // open opens the stream and waits for somebody to take it.
 func (l *Listener) open(ctx context.Context, conn *tableConn) {
-	s, err := stream.Server(ctx, conn, stream.Config{Local: l.cfg.Local, Limits: l.cfg.Limits, HeaderTimeout: l.cfg.HeaderTimeout})
+	s, err := stream.Server(ctx, conn, stream.Config{
+		Local: l.cfg.Local, Aliases: l.cfg.Aliases, Limits: l.cfg.Limits, HeaderTimeout: l.cfg.HeaderTimeout,
+	})
 	if err != nil {
 		l.cfg.Log.Debug("LAN connection without a stream", "peer", conn.RemoteAddr().String(), "err", err)
 		_ = conn.Close()

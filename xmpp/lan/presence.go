@@ -28,6 +28,7 @@ type Presence struct {
 	Status          string // "avail" (the default), "away" or "dnd"
 	Node, Hash, Ver string // entity capabilities (XEP-0115); empty for none
 
+	As         jid.JID  // under which address; zero: the listener's own
 	Interfaces []string // network interfaces, by name; empty for all that can
 }
 

@@ -24,6 +24,9 @@ type Config struct {
 	// what the peer says, and proves nothing.
 	Local, Remote jid.JID
 
+	// Aliases are further addresses of the side that answers: a peer who asks for one of them gets that in the place of Local.
+	Aliases []jid.JID
+
 	// Strict demands both addresses in the peer's header, as they are in Local and Remote and without a resource, and tells
 	// a peer that fails it nothing at all: neither our header, if that was not sent yet, nor an error. It is for
 	// end-to-end streams, where the answering header is the proof that the responder agrees (DESIGN §3, "Open means proven").
@@ -76,6 +79,7 @@ func Server(ctx context.Context, conn net.Conn, cfg Config) (*Stream, error) {
 		if err != nil {
 			return err
 		}
+		s.answerTo(peer.To.Bare(), cfg.Aliases)
 		if err := s.agree(peer, cfg.Strict); err != nil {
 			return err
 		}
@@ -99,6 +103,13 @@ func (c Config) headerTimeout() time.Duration {
 		return defaultHeaderTimeout
 	}
 	return c.HeaderTimeout
+}
+
+// answerTo takes the alias that the peer has asked for, if it is one.
+func (s *Stream) answerTo(asked jid.JID, aliases []jid.JID) {
+	if !asked.Equal(jid.JID{}) && slices.ContainsFunc(aliases, asked.Equal) {
+		s.local = asked
+	}
 }
 
 // agree checks the peer's header, and learns from it who the peer is where that is not known.
