@@ -19,6 +19,7 @@ type Status struct {
 	Version  string
 	Uptime   time.Duration
 	Owners   []string // their bare JIDs
+	Account  string   // at a server, and where it comes from, in words
 	Links    []LinkStatus
 	Displays []string // in words, each with its spec string
 	Buttons  []string // likewise
@@ -72,6 +73,7 @@ func statusForm(s Status) *form.Form {
 	add("version", "Version", s.Version)
 	add("uptime", "Up for", s.Uptime.Truncate(time.Second).String())
 	add("owners", "Owners", slices.Clone(s.Owners)...)
+	add("account", "Account", s.Account)
 	add("links", "Links", links...)
 	add("displays", "Displays", slices.Clone(s.Displays)...)
 	add("buttons", "Buttons", slices.Clone(s.Buttons)...)

@@ -54,6 +54,8 @@ type Command struct {
 	Fields  []form.Field  // what is asked; may be empty
 	Timeout time.Duration // after it the context ends; default 30 s, at most an hour
 	State   *StateSource  // what the thing is that it controls; nil: it has no state
+	// Offered reports who has the command at all; nil: everybody on whose session commands stand.
+	Offered func(Actor) bool
 	// Run runs the command. An error's text is shown to the actor. A *[form.FieldError] says that a
 	// field is wrong in a way that its type cannot tell.
 	Run func(ctx context.Context, c Call) (Result, error)

@@ -137,3 +137,30 @@ func FuzzParseStates(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAccount: what is taken for an account can be logged in with, stored and read again; what is wrong is said without the password.
+func FuzzAccount(f *testing.F) {
+	f.Add("box@home.example", "secret", "xmpp.home.example:5222", "", "romeo@home.example")
+	f.Add("box@home.example", "pässword", "[::1]:5223", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", "")
+	f.Add("box@home.example/there", "", ":0", "\n\n", "@")
+	f.Fuzz(func(t *testing.T, address, password, server, ca, as string) {
+		v := form.Values{fieldJID: {address}, fieldPassword: {password}, fieldServer: {server}, fieldAs: {as}}
+		if ca != "" {
+			v[fieldCA] = strings.Split(ca, "\n")
+		}
+		a, known, err := parseAccount(v)
+		if fuzztest.Line(t, err) {
+			return
+		}
+		if a.Password() == "" || len(a.Password()) > maxAccountPassword || len(a.CA) > maxCA {
+			t.Fatalf("taken: %d bytes of password, %d of certificates", len(a.Password()), len(a.CA))
+		}
+		again, too, err := parseAccount(a.Values(known))
+		if err != nil || !again.JID.Equal(a.JID) || again.Password() != password || again.Server != a.Server || !too.Equal(known) {
+			t.Fatalf("%v: %v, %q, %v", err, again.JID, again.Server, too)
+		}
+		if _, err := again.Roots(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

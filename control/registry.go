@@ -77,12 +77,16 @@ func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) (revok
 // offer returns what lists the commands for one session. They are asked for at each request, and change hardly ever.
 func (r *Registry) offer(actor Actor) func() []adhoc.Command {
 	var offered []adhoc.Command // what Mount calls on one goroutine needs no mutex
+	seen := 0
 	return func() []adhoc.Command {
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		for _, c := range r.commands[min(len(offered), len(r.commands)):] { // commands are added, and never taken out
-			offered = append(offered, r.adhoc(c, actor))
+		for _, c := range r.commands[seen:] { // commands are added, and never taken out
+			if c.Offered == nil || c.Offered(actor) {
+				offered = append(offered, r.adhoc(c, actor))
+			}
 		}
+		seen = len(r.commands)
 		return offered
 	}
 }
