@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"mellium.im/xmpp/jid"
+
 	"xtls-agent/trust"
 )
 
@@ -28,6 +30,15 @@ func LoadKeyring(store trust.Store, name string, now time.Time, rand io.Reader) 
 		return nil, fmt.Errorf("owner: %w", err)
 	}
 	return &Keyring{Identity: known.Identity, Devices: known.Peers}, nil
+}
+
+// Rename notes that a paired device, with the certificate that it has, goes by another bare JID now, and by name for people. If
+// the power goes in the middle, it is known by both.
+func (k *Keyring) Rename(d Device, to jid.JID, name string) error {
+	if err := k.Devices.AddName(d.Key(), to, name); err != nil {
+		return err
+	}
+	return k.Forget(d)
 }
 
 // Forget removes the record of a device, at the wish of the person who uses this program.

@@ -28,6 +28,7 @@ type (
 	Store   = trust.Store
 	Shared  = trust.Shared
 	Call    = adhoc.Call
+	Account = control.Account
 )
 
 // Errors that carry what a person wants to know.
