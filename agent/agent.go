@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,6 +112,13 @@ var errNotWiped = errors.New("agent: the memory could not be wiped")
 // errMended ends a life: damaged memory was set right, and is read again.
 var errMended = errors.New("agent: the memory was mended")
 
+// beginsAnew reports whether another life follows on one that ended for err.
+func beginsAnew(err error) bool {
+	return slices.ContainsFunc([]error{errWiped, errNotWiped, errMended, errProvisioned, errDisowned}, func(why error) bool {
+		return errors.Is(err, why)
+	})
+}
+
 // Run runs the device until ctx ends. It returns nil then, and an error if the device cannot
 // be what its configuration says.
 func (a *Agent) Run(ctx context.Context) error {
@@ -135,7 +143,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		err = l.run(ctx)
 		a.set(nil)
 		switch {
-		case errors.Is(err, errWiped), errors.Is(err, errNotWiped), errors.Is(err, errMended):
+		case beginsAnew(err):
 			a.env.Log.Warn("beginning anew", "why", err)
 		case ctx.Err() != nil:
 			return nil

@@ -235,7 +235,7 @@ func TestPairAndControlOnTheLAN(t *testing.T) {
 	p := pairOn(t, b, newKeys(t, "phone"), "romeo@phone")
 	defer p.Session.Close()
 	items, err := p.Session.Commands(t.Context())
-	if err != nil || len(items) != 4 {
+	if err != nil || len(items) != 5 {
 		t.Fatalf("commands %v, %v", items, err)
 	}
 	res, err := p.Session.Call(t.Context(), "lamp", func(f *form.Form) (form.Values, error) {

@@ -22,8 +22,8 @@ import (
 func (l *life) Status() control.Status {
 	s := control.Status{
 		Name: l.cfg.Name.String(), Version: l.env.Version,
-		Uptime: l.env.Now().Sub(l.agent.started),
-		Links:  l.links.list(), Pairing: l.pairingInWords(), States: l.states.All(),
+		Uptime:  l.env.Now().Sub(l.agent.started),
+		Account: l.account.inWords(), Links: l.links.list(), Pairing: l.pairingInWords(), States: l.states.All(),
 		Displays: displaysInWords(l.panel.screens.States()), Buttons: buttonsInWords(button.States(l.panel.buttons)),
 		Outputs: l.panel.outlets.inWords(),
 		Clock:   l.env.Now(), ClockSet: clockSet(l.env.Now()),

@@ -171,3 +171,30 @@ func FuzzNews(f *testing.F) {
 		}
 	})
 }
+
+// FuzzStoredAccount: what is stored is an account that a device may be given, or is said to be none, without a word of it.
+func FuzzStoredAccount(f *testing.F) {
+	for _, s := range []string{
+		`{"version":1,"jid":"box@home.example","password":"hunter22-hunter22","server":"xmpp.home.example:5222"}`,
+		`{"version":2,"jid":"box@home.example","password":"hunter22"}`, `{"version":1,"jid":"home.example","password":"x","ca":"-----BEGIN"}`, `null`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := parseStoredAccount(data)
+		if fuzztest.Line(t, err, string(data)) {
+			return
+		}
+		m := &memory{store: &lease{Store: trust.NewMemStore()}}
+		if err := m.keepAccount(a); err != nil {
+			t.Fatal(err)
+		}
+		again, err := m.account()
+		if err != nil || again == nil || !again.jid.Equal(a.JID) || again.server != a.Server {
+			t.Fatalf("%v, %v", again, err)
+		}
+		if password, err := again.password(); err != nil || password != a.Password() {
+			t.Fatalf("another password, %v", err)
+		}
+	})
+}

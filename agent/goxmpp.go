@@ -5,6 +5,8 @@ package agent
 import (
 	"context"
 	"crypto/x509"
+	"log/slog"
+	"time"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/goxmpp"
@@ -13,11 +15,9 @@ import (
 // checkGoXMPP is nil where this build has the link.
 func checkGoXMPP() error { return nil }
 
-func (l *life) dialGoXMPP(ctx context.Context, roots *x509.CertPool) (xmpp.Link, error) {
-	cfg := l.cfg.XMPP
+func (a *account) dialGoXMPP(ctx context.Context, roots *x509.CertPool, log *slog.Logger, now func() time.Time) (xmpp.Link, error) {
 	link, err := goxmpp.Dial(ctx, goxmpp.Config{
-		JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
-		Log: l.log, Now: l.env.Now,
+		JID: a.jid, Password: a.password, Server: a.server, Roots: roots, Built: builtAfter, Log: log, Now: now,
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"log/slog"
+	"time"
 
 	"xtls-agent/xmpp"
 )
@@ -15,6 +17,6 @@ var errNoGoXMPP = errors.New(`this build has no link "go-xmpp": it was made with
 
 func checkGoXMPP() error { return errNoGoXMPP }
 
-func (l *life) dialGoXMPP(context.Context, *x509.CertPool) (xmpp.Link, error) {
+func (*account) dialGoXMPP(context.Context, *x509.CertPool, *slog.Logger, func() time.Time) (xmpp.Link, error) {
 	return nil, errNoGoXMPP
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 
+	"mellium.im/xmpp/jid"
+
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/lan"
@@ -15,9 +17,11 @@ import (
 // serveLAN serves the LAN link until ctx ends. A port that cannot be had ends the device only
 // if there is no other way to reach it.
 func (l *life) serveLAN(ctx context.Context) error {
-	listener, err := lan.Listen(ctx, lan.Config{Addr: l.cfg.LAN.Listen, Local: l.address(), Log: l.log})
+	listener, err := lan.Listen(ctx, lan.Config{
+		Addr: l.cfg.LAN.Listen, Local: l.address(), Aliases: []jid.JID{l.lanAddress()}, Log: l.log,
+	})
 	if err != nil {
-		if l.cfg.XMPP == nil {
+		if l.account == nil {
 			return err
 		}
 		l.log.Error("no LAN link", "err", err)

@@ -31,6 +31,9 @@ type life struct {
 	memory *memory
 	keeper *pairing.Keeper
 
+	account      *account   // nil: on the LAN only
+	provisioning sync.Mutex // held while an account is tried and stored
+
 	forOwners *control.Registry // on x509 sessions
 	forLocal  *control.Registry // on the local socket: the same and a few more
 	states    *control.States   // what the commands' things are
@@ -61,6 +64,7 @@ func newLife(a *Agent, p *panel) (*life, error) {
 		agent: a, cfg: a.cfg, env: a.env, log: a.env.Log, panel: p, memory: m,
 		links: newBoard(), sessions: newSessions(), news: &news{store: m.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
 	}
+	l.useAccount()
 	l.guests = newGuests(l)
 	if err := l.newKeeper(); err != nil {
 		return nil, err
@@ -79,8 +83,8 @@ func (l *life) newKeeper() error {
 		CanShow: func() bool { return l.panel.screens.Working() > 0 },
 		Damaged: l.memory.damaged != nil,
 	}
-	if l.cfg.XMPP != nil {
-		policy.Domain = l.cfg.XMPP.JID.Domainpart()
+	if l.account != nil {
+		policy.Domain = l.account.jid.Domainpart()
 	}
 	if l.cfg.Pairing.Mode.Word == ModeFixed {
 		policy.Mode = pairing.ModeFixed
@@ -131,10 +135,11 @@ func (l *life) newCommands() error {
 		configured[i] = l.observer.Observe(c)
 	}
 	builtin := []control.Command{control.StatusCommand(l), control.PairCommand(l), control.OwnersCommand(l)}
+	owners := append(builtin, control.ProvisionCommand(l, l.mayProvision))
 	l.forOwners, l.forLocal = control.NewRegistry(l.log), control.NewRegistry(l.log)
 	l.forOwners.Remember(l.agent.calls)
 	return errors.Join(
-		l.forOwners.Add(append(builtin, configured...)...),
+		l.forOwners.Add(append(owners, configured...)...),
 		l.forLocal.Add(append(append(builtin, configured...), l.localCommands()...)...))
 }
 
@@ -154,7 +159,7 @@ func (l *life) run(ctx context.Context) error {
 	if l.cfg.LAN.On() {
 		group.Go(func() error { return l.serveLAN(ctx) })
 	}
-	if l.cfg.XMPP != nil {
+	if l.account != nil {
 		group.Go(func() error { return l.serveServer(ctx) })
 	}
 	group.Go(func() error {
@@ -228,9 +233,14 @@ func (l *life) changeSign(change func(*sign)) {
 
 // address is what the device is called where it can be reached.
 func (l *life) address() jid.JID {
-	if l.cfg.XMPP != nil {
-		return l.cfg.XMPP.JID.JID
+	if l.account != nil {
+		return l.account.jid
 	}
+	return l.lanAddress()
+}
+
+// lanAddress is what the device is called on the LAN by who met it before it had an account.
+func (l *life) lanAddress() jid.JID {
 	j, err := lan.LocalJID(l.cfg.Name.String())
 	if err != nil {
 		return localDevice
@@ -277,6 +287,9 @@ func (l *life) removed(records []trust.Record) {
 		if !l.guests.isOwner(r.JID) {
 			l.guests.dismiss(r.JID)
 		}
+	}
+	if l.account != nil && l.account.given && !l.memory.owners.Owned() {
+		l.endAfter(errDisowned)
 	}
 }
 

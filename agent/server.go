@@ -22,7 +22,7 @@ func (l *life) serveServer(ctx context.Context) error {
 	defer link.close()
 	var registry *disco.Registry // of the connection that is up
 	supervisor := c2s.Supervisor{
-		Dial: l.dialServer,
+		Dial: func(ctx context.Context) (xmpp.Link, error) { return l.dial(ctx, l.account) },
 		Mount: func(s *xmpp.Session) {
 			var end *xtls.Endpoint
 			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr), func() {})
@@ -37,27 +37,12 @@ func (l *life) serveServer(ctx context.Context) error {
 	return untilFarewell(ctx, &link, supervisor.Run)
 }
 
-// dialServer logs in by the link that the configuration selects.
-func (l *life) dialServer(ctx context.Context) (xmpp.Link, error) {
+// dial logs in with an account.
+func (l *life) dial(ctx context.Context, a *account) (xmpp.Link, error) {
 	if l.env.Dial != nil {
 		return l.env.Dial(ctx)
 	}
-	cfg := l.cfg.XMPP
-	roots, err := cfg.roots()
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Link.Word == LinkGoXMPP {
-		return l.dialGoXMPP(ctx, roots)
-	}
-	link, err := c2s.Dial(ctx, c2s.Config{
-		JID: cfg.JID.JID, Password: cfg.Password, Server: cfg.Server, Roots: roots, Built: builtAfter,
-		Log: l.log, Now: l.env.Now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return link, nil
+	return a.dial(ctx, l.log, l.env.Now)
 }
 
 // online runs beside each connection: it shows the device, publishes its certificate, and answers
@@ -92,7 +77,7 @@ func (l *life) publish(ctx context.Context, s *xmpp.Session) {
 // reportServer notes how the link is doing, and tells the person at the device what only a
 // person can mend.
 func (l *life) reportServer(st c2s.State) {
-	addr, words := l.cfg.XMPP.JID.String(), st.Phase.String()
+	addr, words := l.account.jid.String(), st.Phase.String()
 	if st.Phase == c2s.Online {
 		addr = st.Addr.String()
 		l.log.Info("online", "as", addr)
@@ -102,7 +87,7 @@ func (l *life) reportServer(st c2s.State) {
 		words = fmt.Sprintf("waiting until %s: %v", st.Until.Format(time.TimeOnly), st.Err)
 		l.trouble(troubleInWords(st.Err))
 	}
-	l.links.set(l.cfg.XMPP.Link.String(), addr, words)
+	l.links.set(string(l.account.link), addr, words)
 }
 
 // troubleInWords says what keeps the device offline, where it is for a person to mend; else "".

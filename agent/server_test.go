@@ -58,7 +58,7 @@ link = "`+link+`"
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if items, err := s.Commands(t.Context()); err != nil || len(items) != 3 {
+	if items, err := s.Commands(t.Context()); err != nil || len(items) != 4 {
 		t.Errorf("%v, %v", items, err)
 	}
 }
