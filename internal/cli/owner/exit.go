@@ -50,6 +50,7 @@ var verdicts = []struct {
 	{owner.ErrUnconfirmed, exitFailed, "the certificates were exchanged, but the first session with them failed: pair again"},
 	{owner.ErrStalled, exitFailed, "the line stood still, or was too slow, while the two sides proved themselves to each other: try again " +
 		"(to pair: with the PIN that the display shows then)"},
+	{owner.ErrNotOffered, exitRefused, ""},
 	{owner.ErrNotPaired, exitNotPaired, ""},
 	{client.ErrUnknownName, exitNotPaired, ""},
 	{client.ErrNoAccount, exitUsage, ""},
@@ -127,6 +128,7 @@ func typed(err error) (string, int) {
 	var usage *client.UsageError
 	var field *owner.FieldError
 	var command *commandError
+	var account *owner.RefusedAccountError
 	var nobody *owner.UnreachableError
 	var certificate *owner.CertificateError
 	var answered *owner.RequestError
@@ -139,6 +141,8 @@ func typed(err error) (string, int) {
 		return field.Error(), exitUsage
 	case errors.As(err, &command):
 		return command.Error(), exitCommand
+	case errors.As(err, &account):
+		return account.Error(), exitCommand
 	case errors.As(err, &certificate):
 		return certificate.Error(), exitFailed
 	case errors.As(err, &nobody):

@@ -82,7 +82,7 @@ func (p *program) root() *cobra.Command {
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "log details on stderr; never PINs, keys or passwords")
 	flags.DurationVar(&p.timeout, "timeout", 0, "give up after this time, as 30s (default: each step has its own limit)")
 	root.AddCommand(p.pairCommand(), p.devicesCommand(), p.commandsCommand(), p.callCommand(), p.watchCommand(),
-		p.forgetCommand(), p.loginCommand(), p.logoutCommand(), p.identityCommand(), p.versionCommand())
+		p.forgetCommand(), p.provisionCommand(), p.loginCommand(), p.logoutCommand(), p.identityCommand(), p.versionCommand())
 	cli.MarkUsage(root)
 	return root
 }
