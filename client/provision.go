@@ -105,9 +105,38 @@ func (c *Client) follow(d owner.Device, to jid.JID) (name string, err error) {
 	return name, nil
 }
 
+// How long a device may take to come back to the LAN under its new address, and how often it is looked for.
+const (
+	returnTimeout = 15 * time.Second
+	returnPause   = 250 * time.Millisecond
+)
+
+// awaitOnLAN waits until the device goes by its new address where it was last seen, so that the person's next command finds it.
+func (c *Client) awaitOnLAN(ctx context.Context, device jid.JID) {
+	p := c.placeOf(device)
+	if p.Addr == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, returnTimeout)
+	defer cancel()
+	there := c.lanWay(p.Addr, lan.Dialer{Local: c.as(p), Remote: device, Timeout: lanDialTimeout})
+	for ctx.Err() == nil {
+		s, err := c.openBy(ctx, Target{JID: device}, there)
+		if err == nil {
+			s.Close()
+			return
+		}
+		select {
+		case <-time.After(returnPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // meet opens a first session with the device over this client's own account. The device comes online in these seconds.
 func (c *Client) meet(ctx context.Context, device jid.JID) error {
 	if c.account == nil {
+		c.awaitOnLAN(ctx, device)
 		return ErrNoAccount
 	}
 	ctx, cancel := context.WithTimeout(ctx, meetTimeout)
