@@ -131,7 +131,7 @@ func (l *local) resetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reset", Short: "Forget every owner and make a new identity",
 		Long: `reset forgets what the device has learnt: owners, counters and its own certificate, as holding the
-button for 10 seconds does. Account and configuration stay.`,
+button for 10 seconds does. The account goes too if an owner gave it; what is in the configuration stays.`,
 		Args: cobra.NoArgs, RunE: l.run("reset"),
 	}
 }
