@@ -12,8 +12,12 @@ import (
 	"xtls-agent/xmpp/lan"
 )
 
-// meetTimeout bounds how long a device may take to come online with the account that it was given.
-const meetTimeout = 90 * time.Second
+// How long a device may take to come online with the account that it was given, and how often it may answer and fail: one that had
+// the account before goes offline while it begins anew.
+const (
+	meetTimeout = 90 * time.Second
+	meetTries   = 8
+)
 
 // NewDeviceAccount checks what a person typed, before anybody is asked. caFile is read: the device cannot.
 func NewDeviceAccount(address, password, server, caFile string) (owner.Account, error) {
@@ -147,13 +151,18 @@ func (c *Client) meet(ctx context.Context, device jid.JID) error {
 	}
 	o := owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News})
 	defer o.Close()
-	for {
+	for tries := 0; ; tries++ {
 		s, err := o.Open(ctx, device)
 		if err == nil {
 			s.Close()
 			return nil
 		}
-		if ctx.Err() != nil || !errors.Is(err, owner.ErrUnreachable) {
+		if tries >= meetTries && !errors.Is(err, owner.ErrUnreachable) {
+			return err
+		}
+		select {
+		case <-time.After(returnPause):
+		case <-ctx.Done():
 			return err
 		}
 	}
