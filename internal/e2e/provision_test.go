@@ -74,11 +74,16 @@ func provisionAndCall(w *world, b *box, romeo *person, server *testpeer.XMPPServ
 // provision gives a device an account, with the password that the person types.
 func (p *person) provision(s *testpeer.XMPPServer, device, jid, password string, more ...string) *result {
 	p.w.Helper()
+	return p.beginProvision(s, device, jid, password, more...).wait()
+}
+
+func (p *person) beginProvision(s *testpeer.XMPPServer, device, jid, password string, more ...string) *running {
+	p.w.Helper()
 	if password != "" {
 		password += "\n"
 	}
 	args := []string{"provision", device, "--jid", jid, "--server", s.Addr, "--ca-file", s.CAFile, "--password-stdin"}
-	return p.typing(password, append(args, more...)...)
+	return p.begin(password, append(args, more...)...)
 }
 
 // newAccount makes an account that nobody uses yet.
@@ -87,4 +92,41 @@ func (w *world) newAccount(s *testpeer.XMPPServer, user string) (jid, password s
 	user, password = unique(user), w.newPassword()
 	s.Register(w, user, password)
 	return user + "@" + s.Domain, password
+}
+
+// The power goes at each moment of it: the device has the account or not, the pairing holds either way, and to provision
+// again mends what was cut off.
+func TestPowerCutsWhileProvisioning(t *testing.T) {
+	t.Parallel()
+	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
+	for name, came := range map[string]func(*box, *renames) bool{
+		"while it tries":         func(b *box, _ *renames) bool { return strings.Contains(b.log.String(), "trying an account") },
+		"with one copy":          func(_ *box, r *renames) bool { return r.count("account") >= 1 },
+		"with both copies":       func(_ *box, r *renames) bool { return r.count("account") >= 2 },
+		"when it has answered":   func(b *box, _ *renames) bool { return strings.Contains(b.log.String(), "name=provision") },
+		"when it has begun anew": func(b *box, _ *renames) bool { return strings.Count(b.log.String(), "listening on the LAN") > 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			b := w.newBox(boxConfig{}).start()
+			romeo := w.newOwner("romeo").account(server, "c2s")
+			at := b.lan()
+			romeo.pairs(b, at, "--name", "telly")
+			b.stop()
+			b.change("127.0.0.1:0", strings.TrimPrefix(at, "lan:"))
+			b.start().lan()
+			jid, password := w.newAccount(server, "box")
+			seen := w.watchRenames(b.stateFolder())
+			going := romeo.beginProvision(server, "telly", jid, password, "--timeout", "4s")
+			soon(func() bool { return came(b, seen) }, going.done)
+			b.kill()
+			t.Logf("exit code %d", going.wait().code)
+			b.start().lan()
+			romeo.calls("telly")
+			romeo.provision(server, "telly", jid, password).want(0, "telly logs in as "+jid)
+			b.local("status").want(0, "Account: "+jid)
+			romeo.calls("telly")
+		})
+	}
 }
