@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, emulators, valgrind.
+# Installs the programs that xtls-agent is tested against: TLS-SRP peers nobody here wrote, two XMPP servers, emulators, valgrind, a reader of PDF.
 #
 #   build/peers.sh           install what is missing (Debian 12, root or sudo); says first what it will do
 #   build/peers.sh --check   quick: exit 0 if everything is here, else say what is missing and exit 1
@@ -14,7 +14,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`. qemu-user is qemu-user-static with plugins: bench/ counts by one.
 # qemu-system plays whole machines; their kernels are fetched by kernel.sh when they are first needed.
 stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libgnutls28-dev libssl-dev openssl python3-zeroconf qemu-system-arm qemu-system-x86 qemu-user qemu-user-static
+    libc6-dev libgnutls28-dev libssl-dev openssl poppler-utils python3-zeroconf qemu-system-arm qemu-system-x86 qemu-user qemu-user-static
     strace valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
@@ -46,6 +46,7 @@ missing() {
     command -v gcc >/dev/null || echo gcc
     command -v gnutls-serv >/dev/null && command -v gnutls-cli >/dev/null && command -v srptool >/dev/null || echo gnutls-bin
     command -v openssl >/dev/null || echo openssl
+    command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null || echo poppler-utils
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
     command -v qemu-arm >/dev/null || echo qemu-user
     command -v qemu-system-arm >/dev/null && command -v qemu-system-aarch64 >/dev/null || echo qemu-system-arm
