@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -100,26 +98,6 @@ func (l *life) newKeeper() error {
 		Policy: policy, Store: store, Show: l.show, Now: l.env.Now, Log: l.log,
 	})
 	return err
-}
-
-// fixedPIN reads the PIN of a device with a label.
-func (c PairingConfig) fixedPIN() (pairing.PIN, error) {
-	info, err := os.Stat(c.PINFile)
-	if err != nil {
-		return pairing.PIN{}, fmt.Errorf("reading the fixed PIN: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return pairing.PIN{}, fmt.Errorf("%s holds the PIN and must be readable by its owner only: chmod 600 it", c.PINFile)
-	}
-	data, err := os.ReadFile(c.PINFile)
-	if err != nil {
-		return pairing.PIN{}, fmt.Errorf("reading the fixed PIN: %w", err)
-	}
-	pin, err := pairing.ParsePIN(strings.TrimSpace(string(data)))
-	if err != nil {
-		return pairing.PIN{}, fmt.Errorf("%s: %w", c.PINFile, err)
-	}
-	return pin, nil
 }
 
 // newCommands builds both registries: what the local socket may do besides is in commands.go.

@@ -67,7 +67,7 @@ func rootCommand(std cli.Streams) *cobra.Command {
 	l := &local{std: std, config: &config, socket: &socket, json: &asJSON}
 	root.AddCommand(runCommand(std, &config), blankCommand(std, &config), demoCommand(std), l.statusCommand(), l.pairingCommand(),
 		l.ownersCommand(), l.resetCommand(), setupCommand(std, &config), hwTestCommand(std, &config, &asJSON),
-		checkConfigCommand(std, &config), versionCommand(std, &asJSON))
+		labelCommand(std, &config, &asJSON), checkConfigCommand(std, &config), versionCommand(std, &asJSON))
 	cli.MarkUsage(root)
 	return root
 }
