@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -127,6 +128,33 @@ func closeBoth(a, b *lan.Link) {
 	closing.Go(func() { _ = a.Close() })
 	closing.Go(func() { _ = b.Close() })
 	closing.Wait()
+}
+
+// A machine that has another name by now is found by both.
+func TestAnnouncedByTwoNames(t *testing.T) {
+	if !network(t) {
+		return
+	}
+	before := jid.MustParse("living-room@box")
+	l, _, _ := announce(t, device, lan.Presence{Nick: "now"})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := l.Announce(ctx, lan.Presence{Nick: "before", As: before, Interfaces: []string{"lo"}}); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer cancel()
+	for _, name := range []jid.JID{device, before} {
+		found, err := onLoopback.Resolve(within(t, 15*time.Second), name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(found.Addrs) == 0 || found.Addrs[0].Port() != l.Addr().(*net.TCPAddr).AddrPort().Port() {
+			t.Errorf("%s is at %v", name, found.Addrs)
+		}
+	}
 }
 
 // Two machines of one name: the first keeps it, the second says what to do, and takes the name when it is free.
