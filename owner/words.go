@@ -79,6 +79,7 @@ const (
 	Hidden  = form.Hidden
 	Fixed   = form.Fixed
 	Boolean = form.Boolean
+	Private = form.TextPrivate
 )
 
 // ParsePIN reads a PIN as a person types it; see [pairing.ParsePIN].

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,8 @@ func (p *program) callCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "call DEVICE COMMAND [FIELD=VALUE…]", Short: "Run a command of a device",
 		Long: `call runs a command and prints what the device answers. A field that is given more than once has
-several values. FIELD=- reads the value from stdin, for what should not show in the list of processes.
+several values. FIELD=- reads the value from stdin, for what should not show in the list of processes; a password
+can only be given so.
 
 Without the fields that a command needs, the error says which there are.
 
@@ -81,14 +83,14 @@ for, for ten minutes. An id of your own, of a script say, makes a call that may 
 			if err != nil {
 				return err
 			}
-			return p.call(cmd.Context(), args[0], args[1], id, values)
+			return p.call(cmd.Context(), args[0], args[1], id, values, args[2:])
 		},
 	}
 	cmd.Flags().StringVar(&id, "id", "", "ask for the call with this id, or give it to a new one")
 	return cmd
 }
 
-func (p *program) call(ctx context.Context, device, command, id string, values owner.Values) error {
+func (p *program) call(ctx context.Context, device, command, id string, values owner.Values, args []string) error {
 	if len(id) > maxID {
 		return cli.Usagef("--id has at most %d characters", maxID)
 	}
@@ -102,6 +104,9 @@ func (p *program) call(ctx context.Context, device, command, id string, values o
 		Target: t, Command: command, ID: id, Progress: steps.show,
 		Fill: func(f *owner.Form) (owner.Values, error) {
 			asked = true
+			if err := checkSecrets(f, args); err != nil {
+				return nil, err
+			}
 			return values, checkValues(command, f, values)
 		},
 	})
@@ -208,6 +213,18 @@ func parseValues(args []string, stdin io.Reader) (owner.Values, error) {
 		values[name] = append(values[name], value)
 	}
 	return values, nil
+}
+
+// checkSecrets refuses a secret among the arguments, where everybody on this machine can read it.
+func checkSecrets(f *owner.Form, args []string) error {
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		secret := slices.ContainsFunc(f.Fields, func(field owner.Field) bool { return field.Var == name && field.Type == owner.Private })
+		if secret && value != "-" {
+			return cli.Usagef("field %.40q is a secret, and arguments can be seen by others: give it on stdin, with %.40s=-", name, name)
+		}
+	}
+	return nil
 }
 
 // checkValues holds the values against the form before anything leaves, and says what there is to fill.

@@ -15,7 +15,7 @@ import (
 
 // FuzzParseValues: FIELD=VALUE is cut at the first equals sign; a dash takes stdin, once. No error quotes stdin.
 func FuzzParseValues(f *testing.F) {
-	for _, s := range [][2]string{{"state=on", ""}, {"a=1\na=2\nb==", ""}, {"key=-", "hunter22-hunter22\n"}, {"a=-\nb=-", "x"}, {"=x", ""}, {"state", ""}, {"a=-", strings.Repeat("x", maxStdin+1)}} {
+	for _, s := range [][2]string{{"state=on", ""}, {"a=1\na=2\nb==", ""}, {"key=-", "hunter22-hunter22\n"}, {"key=hunter22", ""}, {"a=-\nb=-", "x"}, {"=x", ""}, {"state", ""}, {"a=-", strings.Repeat("x", maxStdin+1)}} {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, text, stdin string) {
@@ -40,6 +40,11 @@ func FuzzParseValues(f *testing.F) {
 		}
 		if want != 0 {
 			t.Fatalf("%d values are missing", want)
+		}
+		key := &owner.Form{Fields: []owner.Field{{Var: "key", Type: owner.Private}}}
+		secret := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "key=") && arg != "key=-" })
+		if err := checkSecrets(key, args); (err != nil) != secret {
+			t.Fatalf("%q: %v", args, err)
 		}
 	})
 }
