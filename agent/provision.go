@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"mellium.im/xmpp/jid"
 
@@ -12,9 +11,6 @@ import (
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 )
-
-// tryTimeout bounds a login with an account that is only tried.
-const tryTimeout = time.Minute
 
 // errProvisioned ends a life: the device has another account, and is known by another name.
 var errProvisioned = errors.New("agent: an owner has given the device an account")
@@ -43,7 +39,7 @@ func (l *life) Provision(ctx context.Context, by control.Actor, a control.Accoun
 	}
 	defer l.provisioning.Unlock()
 	l.log.Info("trying an account", "account", a.JID.String(), "by", by.String())
-	if err := l.try(ctx, accountGiven(a)); err != nil {
+	if _, err := tryLogin(ctx, func(ctx context.Context) (xmpp.Link, error) { return l.dial(ctx, accountGiven(a)) }); err != nil {
 		l.log.Warn("the account was not taken", "account", a.JID.String(), "err", err)
 		return refusal(err)
 	}
@@ -63,20 +59,6 @@ func (l *life) Provision(ctx context.Context, by control.Actor, a control.Accoun
 	return nil
 }
 
-// try logs in once.
-func (l *life) try(ctx context.Context, a *account) error {
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
-	defer cancel()
-	link, err := l.dial(ctx, a)
-	if err != nil {
-		return err
-	}
-	if err := link.Close(); err != nil {
-		l.log.Debug("closing the link to the server", "err", err)
-	}
-	return nil
-}
-
 // refusal says to the owner why the account was not taken.
 func refusal(err error) error {
 	var cert *xmpp.CertificateError
@@ -87,7 +69,7 @@ func refusal(err error) error {
 		return errors.New("the account was not taken: the device's clock is not set yet, so it cannot judge the server's certificate: " +
 			"try again later")
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the account was not taken: the device could not log in within %v", tryTimeout)
+		return fmt.Errorf("the account was not taken: the device could not log in within %v", loginLimit)
 	}
 	return fmt.Errorf("the account was not taken: %w", err)
 }
