@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"sync"
@@ -33,6 +34,7 @@ type Config struct {
 type Owner struct {
 	keys     *Keyring
 	log      *slog.Logger
+	rand     io.Reader
 	news     func(Device, string)
 	session  *xmpp.Session
 	xtls     *xtls.Endpoint
@@ -50,11 +52,14 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	if cfg.Program == (disco.Identity{}) {
 		cfg.Program = disco.Identity{Category: "client", Type: "console", Name: "xtlsctl"}
 	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
 	if cfg.News == nil {
 		cfg.News = func(Device, string) {}
 	}
 	s := xmpp.NewSession(link, cfg.Log)
-	o := &Owner{keys: keys, log: cfg.Log, news: cfg.News, session: s, presence: newWatcher()}
+	o := &Owner{keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, session: s, presence: newWatcher()}
 	o.registry = disco.NewRegistry(capsNode, disco.Info{
 		Identities: []disco.Identity{cfg.Program},
 		Features:   append(xtls.Features(), xmpp.NSPing),

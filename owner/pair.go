@@ -11,6 +11,7 @@ import (
 
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
+	"xtls-agent/xtls"
 )
 
 // Step is a stage of pairing, for a person to watch.
@@ -20,6 +21,7 @@ type Step string
 const (
 	StepFind     Step = "looking for the device"
 	StepFound    Step = "the device answers"
+	StepType     Step = "waiting for the PIN to be typed on the device" // only where it is typed there
 	StepProve    Step = "proving the PIN (TLS-SRP)"
 	StepExchange Step = "exchanging certificates"
 	StepConfirm  Step = "opening a session with the certificates (mutual TLS 1.3)"
@@ -32,6 +34,10 @@ type Request struct {
 	// PIN asks for the PIN on the device's display. It is called once, when the device has agreed to
 	// pair. A PIN is never used twice.
 	PIN func(context.Context) (pairing.PIN, error)
+	// Show is called in the place of PIN, if the device has said that the PIN is typed on it: it shows the person a new PIN, and
+	// returns without waiting for him. Nobody has proven that the device has said so; at worst a person is shown a PIN for nothing.
+	// Nil: such a device is told that this side gives up, and Pair returns ErrCannotShow.
+	Show func(context.Context, pairing.PIN) error
 	// Progress hears of each step; may be nil.
 	Progress func(Step)
 	Now      func() time.Time // nil: time.Now
@@ -76,13 +82,7 @@ func (o *Owner) Pair(ctx context.Context, r Request) (*Pairing, error) {
 
 // enrol runs the SRP session and the exchange of certificates on it.
 func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress func(Step)) error {
-	conn, err := o.xtls.OpenSRP(ctx, full, func(ctx context.Context) (string, error) {
-		pin, err := r.PIN(ctx)
-		if err == nil {
-			progress(StepProve)
-		}
-		return pin.Digits(), err
-	})
+	conn, err := o.xtls.OpenSRP(ctx, full, o.pin(r, progress))
 	if err != nil {
 		return o.refused(ctx, full, err)
 	}
@@ -100,6 +100,34 @@ func (o *Owner) enrol(ctx context.Context, full jid.JID, r Request, progress fun
 			JID: full.Bare(), DER: cert.Raw, Name: r.Name, Created: now(), Link: o.linkKind(),
 		})
 	})
+}
+
+// pin is where the PIN of a request comes from: from the person, or from here.
+func (o *Owner) pin(r Request, progress func(Step)) xtls.PIN {
+	from := xtls.PIN{
+		Ask: func(ctx context.Context) (string, error) {
+			pin, err := r.PIN(ctx)
+			if err == nil {
+				progress(StepProve)
+			}
+			return pin.Digits(), err
+		},
+		Typed: func() { progress(StepProve) },
+	}
+	if r.Show != nil {
+		from.Show = func(ctx context.Context) (string, error) {
+			pin, err := pairing.NewPIN(o.rand)
+			if err != nil {
+				return "", err
+			}
+			if err := r.Show(ctx, pin); err != nil {
+				return "", err
+			}
+			progress(StepType)
+			return pin.Digits(), nil
+		}
+	}
+	return from
 }
 
 // publishTimeout bounds the publishing of the certificate, which nobody depends on.

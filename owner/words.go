@@ -51,6 +51,9 @@ var (
 	ErrRefused        = xtls.ErrRefused
 	ErrNotKnown       = xtls.ErrNotKnown
 	ErrWrongPIN       = xtls.ErrWrongPIN
+	ErrMistyped       = xtls.ErrMistyped
+	ErrNotTyped       = xtls.ErrNotTyped
+	ErrCannotShow     = xtls.ErrCannotShow
 	ErrNotAuthentic   = xtls.ErrNotAuthentic
 	ErrPeerEnded      = xtls.ErrPeerEnded
 	ErrStalled        = xtls.ErrStalled

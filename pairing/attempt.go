@@ -13,7 +13,8 @@ type AttemptID uint64
 type phase int
 
 const (
-	handshaking phase = iota // TLS-SRP runs
+	awaiting    phase = iota // TLS-SRP has begun, and waits for the PIN to be typed at the device
+	handshaking              // it runs, with a PIN
 	proven                   // the first Finished was right; certificates are exchanged
 	enrolled                 // they are; the session is about to end
 )
@@ -26,12 +27,14 @@ type attempt struct {
 
 // A Ticket is leave to run one handshake.
 type Ticket struct {
-	ID  AttemptID
+	ID AttemptID
+	// PIN is the handshake's password. In [ModeTyped] it is zero: it comes later, in [Effects.Give].
 	PIN PIN
 	// Stall is how long the handshake may go without progress. The caller, who
 	// sees the bytes, ends it then.
 	Stall time.Duration
-	// End is when the policy ends it, whatever its progress.
+	// End is when the policy ends it, whatever its progress. A handshake that waits for its PIN has until the window ends,
+	// and gets another end with the PIN.
 	End time.Time
 	// Opener is the bare JID of the owner in whose window it runs: who admits the peer.
 	// Empty if somebody at the device opened it.
@@ -48,12 +51,25 @@ func (p *Policy) Start(now time.Time, peer Peer) (Ticket, Effects, error) {
 	}
 	p.tally(peer).starts++
 	p.lastID++
+	a, pin := &attempt{peer: peer, phase: handshaking, end: p.handshakeEnd(now)}, p.window.pin
+	if p.cfg.Mode == ModeTyped {
+		p.replace(peer, &eff)
+		a.phase, a.end, pin = awaiting, p.window.end, PIN{}
+	}
+	p.attempts[p.lastID] = a
+	if p.state == Asking {
+		eff.say(p.asking())
+	}
+	return Ticket{ID: p.lastID, PIN: pin, Stall: stallLimit, End: a.end, Opener: p.window.opener}, eff, nil
+}
+
+// handshakeEnd is when a handshake is ended that has its PIN now.
+func (p *Policy) handshakeEnd(now time.Time) time.Time {
 	end := now.Add(handshakeLimit)
 	if p.window.end.Before(end) {
 		end = p.window.end // a proof must arrive while the window is open
 	}
-	p.attempts[p.lastID] = &attempt{peer: peer, end: end}
-	return Ticket{ID: p.lastID, PIN: p.window.pin, Stall: stallLimit, End: end, Opener: p.window.opener}, eff, nil
+	return end
 }
 
 // Proof says that the first client Finished of an attempt was judged right (ok) or
@@ -94,7 +110,7 @@ func (p *Policy) Proof(now time.Time, id AttemptID, ok bool) (Effects, error) {
 // PIN is spent if it is still the valid one, and a wrong guess of a fixed PIN counts:
 // otherwise handshakes that run side by side were guesses for nothing.
 func (p *Policy) lateProof(now time.Time, id AttemptID, ok bool, eff *Effects) {
-	valid := p.state == Open && id > p.window.since && id <= p.lastID
+	valid := p.state == Open && p.window.had(id, p.lastID)
 	wrong := p.cfg.Mode == ModeFixed && !ok
 	if !valid && !wrong {
 		return
@@ -133,6 +149,10 @@ func (p *Policy) afterFailure(now time.Time, known bool, eff *Effects) {
 		// Somebody else may be typing this PIN: whoever guesses must not be able to take
 		// it from him. The guess counts against the peer who made it.
 		p.sayCrowded(eff)
+	case p.cfg.Mode == ModeTyped && p.inPhase(handshaking) > 0 && !known && p.window.proofs < maxProofs:
+		// One of the others may be the one whose PIN was typed: they go on.
+	case p.cfg.Mode == ModeTyped:
+		p.reopen(now, evRotate, NoticeMistyped, eff)
 	case p.cfg.Mode == ModeDisplay || p.window.proofs >= maxProofs:
 		p.reopen(now, evRotate, NoticeWrongPIN, eff)
 	default:
@@ -174,6 +194,7 @@ func (p *Policy) End(now time.Time, id AttemptID) Effects {
 	p.advance(now, &eff)
 	delete(p.attempts, id)
 	p.dropUnproven(now, &eff)
+	p.dropUnused(&eff)
 	return eff
 }
 

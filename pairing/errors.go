@@ -33,6 +33,7 @@ var (
 	ErrWindowClosed = errors.New("pairing: the window was closed")
 	ErrTimeout      = errors.New("pairing: the attempt took too long")
 	ErrEnded        = errors.New("pairing: the attempt has ended")
+	ErrReplaced     = errors.New("pairing: the peer has begun another attempt")
 )
 
 // A LimitError says which limit a peer ran into. It is an [ErrTooMany].

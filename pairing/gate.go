@@ -29,6 +29,8 @@ func (g gate) Start(peer jid.JID) (xtls.Attempt, error) {
 	return a, nil
 }
 
+func (g gate) Typed() bool { return g.keeper.mode == ModeTyped }
+
 // forPeer adds to an error of the policy what the peer may hear of it.
 func forPeer(err error) error {
 	switch {

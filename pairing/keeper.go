@@ -20,7 +20,7 @@ type CounterStore interface {
 	Save(Counters) error
 }
 
-// A KeeperConfig is what a Keeper needs. All fields are required.
+// A KeeperConfig is what a Keeper needs. All fields but the last are required.
 type KeeperConfig struct {
 	Policy Config
 	Store  CounterStore
@@ -29,18 +29,23 @@ type KeeperConfig struct {
 	// Now reads a monotonic clock, as time.Now does. Wall time plays no part.
 	Now func() time.Time
 	Log *slog.Logger
+	// Typing is told whether what is typed at the device is wanted; see [Policy.Typing]. It is called at each change, and must
+	// not block. It may be nil unless the mode is ModeTyped.
+	Typing func(on bool)
 }
 
 // A Keeper runs a [Policy] for many goroutines: it serialises the events, makes the
 // counters durable before anybody gets an answer, wakes up at deadlines, and tells the
 // display.
 type Keeper struct {
-	store CounterStore
-	show  func(Notice)
-	now   func() time.Time
-	log   *slog.Logger
-	wake  chan struct{} // one token: there is something for Run to look at
-	turns chan struct{} // a token for each attempt that computes
+	mode       Mode
+	store      CounterStore
+	show       func(Notice)
+	tellTyping func(on bool)
+	now        func() time.Time
+	log        *slog.Logger
+	wake       chan struct{} // one token: there is something for Run to look at
+	turns      chan struct{} // a token for each attempt that computes
 
 	// mu makes an event and its effects one step. It is held while counters are
 	// synced: until they are, nobody may act on the event.
@@ -49,6 +54,7 @@ type Keeper struct {
 	attempts map[AttemptID]*Attempt
 	queue    []Notice
 	stopped  bool
+	typing   bool // as was told last
 }
 
 // NewKeeper loads the counters and returns a Keeper with no window open. Windows may be
@@ -61,12 +67,15 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pairing: loading counters: %w", err)
 	}
+	if cfg.Policy.Mode == ModeTyped && cfg.Typing == nil {
+		return nil, errors.New("pairing: the mode is typed, but nobody is told when to type")
+	}
 	policy, err := New(cfg.Policy, stored)
 	if err != nil {
 		return nil, err
 	}
 	k := &Keeper{
-		store: cfg.Store, show: cfg.Show, now: cfg.Now, log: cfg.Log,
+		mode: cfg.Policy.Mode, store: cfg.Store, show: cfg.Show, tellTyping: cfg.Typing, now: cfg.Now, log: cfg.Log,
 		wake: make(chan struct{}, 1), turns: make(chan struct{}, maxComputing), policy: policy, attempts: map[AttemptID]*Attempt{},
 	}
 	switch policy.State() {
@@ -160,6 +169,15 @@ func (k *Keeper) carryOut(eff Effects) {
 			k.forget(a, e.Cause)
 		}
 	}
+	for _, g := range eff.Give {
+		if a := k.attempts[g.ID]; a != nil {
+			a.give(g.PIN)
+		}
+	}
+	if on := k.policy.Typing(); on != k.typing {
+		k.typing = on
+		k.tellTyping(on)
+	}
 	k.queue = append(k.queue, eff.Notices...)
 	if over := len(k.queue) - maxQueued; over > 0 {
 		k.queue = append([]Notice(nil), k.queue[over:]...)
@@ -234,8 +252,24 @@ func (k *Keeper) Admit(peer Peer) error {
 	return k.do(func(now time.Time) (Effects, error) { return k.policy.Admit(now, peer) })
 }
 
+// Digit takes a digit that was typed at the device; see [Policy.Digit].
+func (k *Keeper) Digit(d byte) {
+	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.Digit(now, d), nil })
+}
+
+// Backspace takes the last of them back; see [Policy.Backspace].
+func (k *Keeper) Backspace() {
+	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.Backspace(now), nil })
+}
+
+// OK ends the PIN that was typed; see [Policy.OK].
+func (k *Keeper) OK() {
+	_ = k.do(func(now time.Time) (Effects, error) { return k.policy.OK(now), nil })
+}
+
 // A Status is for `xtls-agent status`. It holds no PIN.
 type Status struct {
+	Mode     Mode
 	State    State
 	Until    time.Time // when the window ends; zero if there is none
 	Failures uint64    // failed proofs since the last success
@@ -249,5 +283,5 @@ func (k *Keeper) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.policy.Counters()
-	return Status{k.policy.State(), k.policy.WindowEnd(), c.Failures, c.Proofs, len(k.attempts)}
+	return Status{k.mode, k.policy.State(), k.policy.WindowEnd(), c.Failures, c.Proofs, len(k.attempts)}
 }

@@ -13,6 +13,8 @@ type Attempt struct {
 	peer   Peer
 	ticket Ticket
 
+	given chan struct{} // closed when there is a PIN
+	pin   PIN           // set before given is closed
 	done  chan struct{}
 	cause error // set before done is closed
 }
@@ -26,8 +28,11 @@ func (k *Keeper) Start(peer Peer) (*Attempt, error) {
 			k.log.Info("pairing: refused", "peer", peer.JID, "addr", peer.Addr, "why", err)
 			return eff, err
 		}
-		a = &Attempt{k: k, id: ticket.ID, peer: peer, ticket: ticket, done: make(chan struct{})}
+		a = &Attempt{k: k, id: ticket.ID, peer: peer, ticket: ticket, given: make(chan struct{}), done: make(chan struct{})}
 		k.attempts[a.id] = a
+		if !ticket.PIN.IsZero() {
+			a.give(ticket.PIN)
+		}
 		return eff, nil
 	})
 	if err != nil {
@@ -36,13 +41,25 @@ func (k *Keeper) Start(peer Peer) (*Attempt, error) {
 	return a, nil
 }
 
+// give is called once, with the keeper's lock.
+func (a *Attempt) give(pin PIN) {
+	a.pin = pin
+	close(a.given)
+}
+
 // Password returns the PIN's digits, the password of this handshake, or why the attempt
-// is over.
-func (a *Attempt) Password() (string, error) {
+// is over. A PIN that is typed at the device it waits for, as long as the window lasts.
+func (a *Attempt) Password(ctx context.Context) (string, error) {
+	select {
+	case <-a.given:
+	case <-a.done:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 	if err := a.Err(); err != nil {
 		return "", err
 	}
-	return a.ticket.PIN.Digits(), nil
+	return a.pin.Digits(), nil
 }
 
 // Compute runs f, which keeps a processor busy, when it is this attempt's turn: first come, first served, and nobody holds a

@@ -145,7 +145,7 @@ func TestKeeperPairs(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := mustStart(t, r, alice)
-		if password, err := a.Password(); err != nil || password != shown.Digits() {
+		if password, err := a.Password(t.Context()); err != nil || password != shown.Digits() {
 			t.Errorf("the handshake's password is not the PIN on the display: %v", err)
 		}
 		if err := a.Proof(true); err != nil {
@@ -185,7 +185,7 @@ func TestKeeperClosesTheWindowInTime(t *testing.T) {
 		if took := time.Since(begun); took != time.Minute || !errors.Is(a.Err(), ErrWindowClosed) {
 			t.Errorf("the handshake ended after %v: %v", took, a.Err())
 		}
-		if _, err := a.Password(); err == nil {
+		if _, err := a.Password(t.Context()); err == nil {
 			t.Error("a handshake that is over still gets the PIN")
 		}
 		synctest.Wait()
@@ -394,7 +394,7 @@ func TestKeeperIsSafeForManyGoroutines(t *testing.T) {
 					if err != nil {
 						continue
 					}
-					password, err := a.Password()
+					password, err := a.Password(t.Context())
 					if err == nil && a.Proof(false) == nil {
 						mu.Lock()
 						judged[guess{password, i}]++

@@ -14,6 +14,7 @@ type model struct {
 	*rig
 	rnd     *rand.Rand
 	fixed   bool
+	typed   bool
 	live    map[AttemptID]bool
 	tickets map[AttemptID]Ticket
 	peers   map[AttemptID]Peer
@@ -52,20 +53,23 @@ func TestModel(t *testing.T) {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{
-		rnd: rand.New(rand.NewPCG(seed, 1)), fixed: seed%2 == 1,
+		rnd: rand.New(rand.NewPCG(seed, 1)), fixed: seed%3 == 1, typed: seed%3 == 2,
 		live: map[AttemptID]bool{}, tickets: map[AttemptID]Ticket{}, peers: map[AttemptID]Peer{}, judged: map[string]bool{},
 		starts: map[peerKey]int{}, failed: map[peerKey]int{}, asked: map[peerKey]bool{},
 	}
 	m.rig = newRig(t, func(c *Config) {
-		if m.fixed {
+		switch {
+		case m.fixed:
 			fixed(t)(c)
+		case m.typed:
+			typed(c)
 		}
 	})
 	return m
 }
 
 func (m *model) step() {
-	switch m.rnd.IntN(16) {
+	switch m.rnd.IntN(18) {
 	case 0:
 		m.opens(By(m.rnd.IntN(4)))
 	case 1, 2, 3, 4, 5:
@@ -91,6 +95,8 @@ func (m *model) step() {
 		m.now = m.now.Add(time.Duration(m.rnd.Int64N(int64(5 * time.Second)))) // no timer fires
 	case 15:
 		m.seldom()
+	case 16, 17:
+		m.typing()
 	}
 	for id := range m.ended {
 		delete(m.live, id)
@@ -143,6 +149,47 @@ func (m *model) opens(by By) {
 	}
 }
 
+// typing presses some keys, as a person does, or a child.
+func (m *model) typing() {
+	for range m.rnd.IntN(12) {
+		switch m.rnd.IntN(12) {
+		case 0:
+			m.take(m.p.Backspace(m.now))
+		case 1, 2:
+			m.take(m.p.OK(m.now))
+		default:
+			m.take(m.p.Digit(m.now, byte('0'+m.rnd.IntN(10))))
+		}
+		m.checkInvariants()
+	}
+	if m.rnd.IntN(2) == 0 {
+		return
+	}
+	for m.p.window.typed.Len() < pinDigits && m.p.inPhase(awaiting) > 0 && m.p.State() == Asking {
+		m.take(m.p.Digit(m.now, byte('0'+m.rnd.IntN(10))))
+	}
+	m.take(m.p.OK(m.now))
+}
+
+// password is what a handshake was given, in whatever way.
+func (m *model) password(id AttemptID) string {
+	if m.typed {
+		return m.given[id].Digits()
+	}
+	return m.tickets[id].PIN.Digits()
+}
+
+// sharers counts the other live handshakes that have the same typed PIN.
+func (m *model) sharers(id AttemptID) int {
+	n := 0
+	for other := range m.live {
+		if other != id && !m.given[id].IsZero() && m.given[other].Equal(m.given[id]) {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *model) starting() {
 	peer := m.peer(m.rnd.IntN(40))
 	if m.rnd.IntN(3) == 0 {
@@ -168,6 +215,9 @@ func (m *model) starting() {
 	if m.failed[peer.key()] >= 2 || m.failed[peer.key()] == 1 && m.proofs >= 30 {
 		m.t.Errorf("a start after %d wrong PINs, %d in all", m.failed[peer.key()], m.proofs)
 	}
+	if m.typed && !ticket.PIN.IsZero() {
+		m.t.Error("a PIN is handed out before it was typed")
+	}
 	if !m.fixed && m.judged[ticket.PIN.Digits()] {
 		m.t.Error("a PIN that is spent is handed out")
 	}
@@ -183,10 +233,19 @@ func (m *model) proving() {
 		return
 	}
 	right := m.rnd.IntN(4) == 0
-	saves, digits := m.saves, m.tickets[id].PIN.Digits()
+	saves, digits := m.saves, m.password(id)
 	again := m.judged[digits]
 	crowd := len(m.asked) > 1
+	if m.typed {
+		crowd = m.sharers(id) > 0
+	}
 	err := m.prove(id, right)
+	if digits == "" {
+		if err == nil || m.saves != saves {
+			m.t.Error("a proof without a PIN was judged")
+		}
+		return
+	}
 	if right || !crowd {
 		m.judged[digits] = true
 	}
@@ -238,6 +297,12 @@ func (m *model) checkWindow() {
 	if m.fixed {
 		if !m.last().PIN.IsZero() {
 			m.t.Error("the fixed PIN is shown")
+		}
+		return
+	}
+	if m.typed {
+		if !m.last().PIN.IsZero() || m.last().Typed.Digits() != m.p.window.typed.Digits() {
+			m.t.Errorf("in state %v the display echoes something else than was typed", m.p.State())
 		}
 		return
 	}

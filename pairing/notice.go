@@ -8,6 +8,8 @@ type Notice struct {
 	Kind NoticeKind
 	// PIN is to be shown, or zero if none is. A fixed PIN is never shown.
 	PIN PIN
+	// Typed is what was typed of a PIN at the device so far, to be echoed.
+	Typed Typed
 	// Until is when the window ends or, with NoticeWait, the wait: a monotonic
 	// reading; zero without either.
 	Until time.Time
@@ -41,5 +43,15 @@ const (
 	NoticeStorage                       // the state cannot be written
 	NoticeFault                         // no PIN can be drawn
 	NoticeClockNotSet                   // the clock is not set; for the agent to say
+	NoticeBegin                         // a window is open for a PIN that is typed here: begin at the phone
+	NoticeType                          // type the PIN that the peer's client shows
+	NoticeTypeYours                     // the same, where several peers wait
+	NoticeTyping                        // this was typed so far
+	NoticeFull                          // all of the PIN was: OK is missing
+	NoticeShort                         // OK, and digits are missing
+	NoticeTrivial                       // what was typed would be guessed first
+	NoticeUsed                          // what was typed is spent already
+	NoticeChecking                      // what was typed is being proven
+	NoticeMistyped                      // it was wrong
 	numNoticeKinds
 )

@@ -125,8 +125,11 @@ func (p *Policy) name(peer Peer, eff *Effects) {
 func (p *Policy) limits(key peerKey) error {
 	running := 0
 	for _, a := range p.attempts {
-		if a.phase != handshaking {
+		if a.phase != handshaking && a.phase != awaiting {
 			continue
+		}
+		if a.peer.key() == key && a.phase == awaiting {
+			continue // it gives way; see replace
 		}
 		if a.peer.key() == key {
 			return &LimitError{Limit: "one handshake at a time for each peer", RetryAfter: stallLimit}

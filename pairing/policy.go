@@ -43,7 +43,22 @@ const (
 	ModeDisplay Mode = iota
 	// ModeFixed: one PIN, on a label of a device that has no display.
 	ModeFixed
+	// ModeTyped: PINs that the peer's side draws, and a person types at the device; see [Policy.Digit].
+	ModeTyped
 )
+
+// String returns the mode's name in the configuration.
+func (m Mode) String() string {
+	switch m {
+	case ModeDisplay:
+		return "display"
+	case ModeFixed:
+		return "fixed"
+	case ModeTyped:
+		return "typed"
+	}
+	return "invalid"
+}
 
 // A By says who opens a window. The caller has made sure that it is true.
 type By int
@@ -116,8 +131,16 @@ type Effects struct {
 	Persist *Counters
 	// End lists the attempts that are over; the caller ends their sessions.
 	End []Ending
+	// Give lists the attempts that get their PIN now.
+	Give []Gift
 	// Notices are for the display, oldest first.
 	Notices []Notice
+}
+
+// A Gift is the PIN for an attempt that has waited for it to be typed.
+type Gift struct {
+	ID  AttemptID
+	PIN PIN
 }
 
 // An Ending is an attempt that is over, and why.
@@ -148,7 +171,7 @@ func New(cfg Config, stored Counters) (*Policy, error) {
 		return nil, fmt.Errorf("pairing: a window of %v: it must last 1 to 15 minutes", cfg.Window)
 	case cfg.Owners == nil || cfg.DrawPIN == nil:
 		return nil, errors.New("pairing: the policy needs Owners and DrawPIN")
-	case cfg.Mode != ModeDisplay && cfg.Mode != ModeFixed:
+	case cfg.Mode != ModeDisplay && cfg.Mode != ModeFixed && cfg.Mode != ModeTyped:
 		return nil, fmt.Errorf("pairing: unknown mode %d", cfg.Mode)
 	case cfg.Mode == ModeFixed && cfg.Fixed.IsZero():
 		return nil, errors.New("pairing: the mode is fixed, but there is no fixed PIN")
@@ -259,6 +282,7 @@ func (p *Policy) Removed(now time.Time, bare string) Effects {
 	}
 	p.endAll(&eff, ErrMayNotTry, func(a *attempt) bool { return a.peer.JID == bare })
 	p.dropUnproven(now, &eff)
+	p.dropUnused(&eff)
 	return eff
 }
 
@@ -283,6 +307,7 @@ func (p *Policy) advance(now time.Time, eff *Effects) {
 	}
 	p.endAll(eff, ErrTimeout, func(a *attempt) bool { return !now.Before(a.end) })
 	p.dropUnproven(now, eff)
+	p.dropUnused(eff)
 }
 
 // dropUnproven leaves the state Enrolling when the peer that proved the PIN is gone.
@@ -307,7 +332,7 @@ func (p *Policy) NextDeadline() (time.Time, bool) {
 	switch p.state {
 	case Waiting:
 		due = append(due, p.window.waitUntil, p.window.end)
-	case Armed, Open:
+	case Armed, Open, Asking:
 		due = append(due, p.window.end)
 	}
 	if len(due) == 0 {
@@ -319,22 +344,29 @@ func (p *Policy) NextDeadline() (time.Time, bool) {
 // fire applies an event: it moves to the next state, ends what may not go on there and
 // says so on the display. Nothing else sets the state.
 func (p *Policy) fire(ev event, why NoticeKind, peer string, eff *Effects) {
+	if p.cfg.Mode == ModeTyped {
+		ev = ev.typed()
+	}
 	to, ok := next(p.state, ev)
 	if !ok {
 		return
 	}
 	// A handshake never outlives the PIN that it was started with, and a person
 	// who ends a window ends the enrolment in it. A session that is enrolled has
-	// done its work and is left to close.
+	// done its work and is left to close. One that waits for its PIN outlives that of others.
 	p.endAll(eff, ev.cause(), func(a *attempt) bool {
+		if a.phase == awaiting {
+			return ev != evType && ev != evMiss
+		}
 		return a.phase == handshaking || a.phase == proven && to != Enrolling
 	})
+	p.window.typed, p.window.given = Typed{}, nil
 	switch to {
 	case Closed, Locked, Damaged:
 		p.window = window{}
 	case Open:
 		p.window.since = p.lastID
-	case Armed, Waiting, Enrolling:
+	case Armed, Asking, Waiting, Enrolling:
 		p.window.pin = PIN{}
 	}
 	p.state = to
@@ -347,6 +379,7 @@ func (p *Policy) notice(k NoticeKind, peer string) Notice {
 	if p.cfg.Mode == ModeDisplay {
 		n.PIN = p.window.pin
 	}
+	n.Typed = p.window.typed
 	if k == NoticeWait {
 		n.Until = p.window.waitUntil
 	}

@@ -17,6 +17,7 @@ type rig struct {
 	owners  fakeOwners
 	stored  Counters
 	ended   map[AttemptID]error
+	given   map[AttemptID]PIN // in ModeTyped
 	notices []Notice
 	saves   int
 }
@@ -36,7 +37,7 @@ func newRig(t testing.TB, change func(*Config)) *rig { return newRigWith(t, Coun
 func newRigWith(t testing.TB, stored Counters, change func(*Config)) *rig {
 	t.Helper()
 	now := time.Now()
-	r := &rig{t: t, now: now, start0: now, owners: fakeOwners{}, stored: stored, ended: map[AttemptID]error{}}
+	r := &rig{t: t, now: now, start0: now, owners: fakeOwners{}, stored: stored, ended: map[AttemptID]error{}, given: map[AttemptID]PIN{}}
 	src := rand.NewChaCha8([32]byte{7})
 	cfg := Config{Domain: "home.example", Owners: r.owners, DrawPIN: func() (PIN, error) { return NewPIN(src) }}
 	if change != nil {
@@ -61,6 +62,12 @@ func (r *rig) take(e Effects) {
 	if e.Persist != nil {
 		r.stored = *e.Persist
 		r.saves++
+	}
+	for _, g := range e.Give {
+		if !r.given[g.ID].IsZero() {
+			r.t.Errorf("attempt %d is given a PIN twice", g.ID)
+		}
+		r.given[g.ID] = g.PIN
 	}
 	for _, end := range e.End {
 		if old, again := r.ended[end.ID]; again {
@@ -150,14 +157,23 @@ func (r *rig) checkInvariants() {
 	r.t.Helper()
 	p := r.p
 	running := map[peerKey]int{}
-	total, proving := 0, 0
+	total, proving, waiting := 0, 0, 0
 	for id, a := range p.attempts {
 		switch a.phase {
+		case awaiting:
+			waiting++
+			running[a.peer.key()]++
+			if p.state != Asking && p.state != Open || p.window.had(id, p.lastID) && p.state == Open || !a.end.Equal(p.window.end) {
+				r.t.Errorf("attempt %d waits for a PIN in state %v", id, p.state)
+			}
 		case handshaking:
 			running[a.peer.key()]++
 			total++
-			if id <= p.window.since {
+			if !p.window.had(id, p.lastID) {
 				r.t.Errorf("attempt %d runs with a PIN of before", id)
+			}
+			if p.cfg.Mode == ModeTyped && !r.given[id].Equal(p.window.pin) {
+				r.t.Errorf("attempt %d runs without the PIN that was typed", id)
 			}
 			if a.end.After(p.window.end) {
 				r.t.Error("a handshake may outlive the window")
@@ -169,7 +185,7 @@ func (r *rig) checkInvariants() {
 			r.t.Errorf("attempt %d is overdue", id)
 		}
 	}
-	if total > maxAtOnce || total > 0 && p.state != Open {
+	if total+waiting > maxAtOnce || total > 0 && p.state != Open {
 		r.t.Errorf("%d handshakes in state %v", total, p.state)
 	}
 	for key, n := range running {
@@ -190,6 +206,15 @@ func (r *rig) checkInvariants() {
 	}
 	if (p.state == Open) == p.window.pin.IsZero() {
 		r.t.Errorf("in state %v there is a PIN: %v", p.state, !p.window.pin.IsZero())
+	}
+	if p.cfg.Mode == ModeTyped && (p.state == Open) != (total > 0) {
+		r.t.Errorf("in state %v %d handshakes have the PIN that was typed", p.state, total)
+	}
+	if p.window.typed.Len() > 0 && (p.state != Asking || waiting == 0) || p.window.typed.Len() > pinDigits {
+		r.t.Errorf("in state %v, with %d who wait, there are %d digits", p.state, waiting, p.window.typed.Len())
+	}
+	if p.Typing() != (p.cfg.Mode == ModeTyped && p.state.running()) {
+		r.t.Errorf("in state %v digits are wanted: %v", p.state, p.Typing())
 	}
 	if (p.state == Closed || p.state == Locked || p.state == Damaged) && !p.window.end.IsZero() {
 		r.t.Errorf("in state %v there is a window", p.state)

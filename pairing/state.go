@@ -20,8 +20,18 @@ package pairing
 //	  Locked  ◀── lock (100 failures of a fixed PIN), from any state but Damaged
 //	  Damaged ◀── damage, from any state
 //
-// open and arm are possible in every state but Locked and Damaged; reset leads from
-// every state to Closed. What is not drawn does not happen.
+// Where the PIN is typed at the device, there is none before that:
+//
+//	ask (a window is opened, or replaced)
+//	 │    ┌────────┐  type: 8 digits, and OK   ┌──────┐  prove
+//	 └───▶│ Asking │──────────────────────────▶│ Open │─────────▶ Enrolling
+//	      └────────┘◀──────────────────────────└──────┘               │
+//	       ▲   miss: wrong PIN, or nobody is left who could prove it  │
+//	       └──────────────────────────────────────────────────────────┘
+//	         ask: enrolment failed, the window still has time
+//
+// open, ask and arm are possible in every state but Locked and Damaged; close leads from Asking to Closed too, and reset
+// from every state. What is not drawn does not happen.
 type State int
 
 const (
@@ -40,6 +50,8 @@ const (
 	Locked
 	// Damaged: the stored state is damaged, so nobody knows who owns the device.
 	Damaged
+	// Asking: a window is open, and waits for a PIN to be typed at the device. Handshakes begin, and wait too.
+	Asking
 
 	numStates
 )
@@ -61,12 +73,14 @@ func (s State) String() string {
 		return "locked"
 	case Damaged:
 		return "damaged"
+	case Asking:
+		return "waiting for digits"
 	}
 	return "invalid"
 }
 
 // running reports whether a window is there for peers to try in.
-func (s State) running() bool { return s == Open || s == Waiting || s == Enrolling }
+func (s State) running() bool { return s == Open || s == Asking || s == Waiting || s == Enrolling }
 
 // An event is what moves pairing from one state to the next.
 type event int
@@ -80,6 +94,9 @@ const (
 	evProve               // a PIN was judged right
 	evFinish              // the peer that proved it is enrolled
 	evDrop                // that peer's enrolment failed; the window has time left
+	evAsk                 // evOpen and evDrop, where the PIN is typed at the device
+	evType                // it was
+	evMiss                // evRotate there: what was typed was judged wrong, or by nobody
 	evClose               // the window's time or proofs are used up, or somebody closed it
 	evLock                // the fixed PIN was wrong too often
 	evDamage              // the stored state was found damaged
@@ -109,6 +126,12 @@ func next(s State, e event) (State, bool) {
 		return Closed, s == Enrolling
 	case evDrop:
 		return Open, s == Enrolling
+	case evAsk:
+		return Asking, s != Locked && s != Damaged
+	case evType:
+		return Open, s == Asking
+	case evMiss:
+		return Asking, s == Open
 	case evClose:
 		return Closed, s == Armed || s.running()
 	case evLock:
@@ -123,10 +146,21 @@ func next(s State, e event) (State, bool) {
 	return s, false
 }
 
+// typed is the event where the PIN of a window is typed at the device: the next one has to be asked for.
+func (e event) typed() event {
+	switch e {
+	case evOpen, evDrop:
+		return evAsk
+	case evRotate:
+		return evMiss
+	}
+	return e
+}
+
 // cause is why attempts that an event ends are ended.
 func (e event) cause() error {
 	switch e {
-	case evRotate, evWait, evProve, evLock:
+	case evRotate, evMiss, evWait, evProve, evLock:
 		return ErrTaken
 	}
 	return ErrWindowClosed

@@ -12,14 +12,25 @@ type window struct {
 	opener    string // the owner's bare JID, with ByOwner
 	guests    Allow
 	end       time.Time
-	pin       PIN       // zero unless Open
-	since     AttemptID // attempts after this one were given pin
-	said      bool      // that it is crowded
+	pin       PIN                // zero unless Open
+	since     AttemptID          // attempts after this one were given pin
+	given     map[AttemptID]bool // where pin was typed: those that have it; else nil
+	typed     Typed              // so far; none unless Asking
+	asked     bool               // somebody waits for it
+	said      bool               // that it is crowded
 	proofs    int
 	waits     int
 	waitUntil time.Time
 	peers     map[peerKey]*tally
 	named     map[string]bool
+}
+
+// had reports whether an attempt, up to the last one, was given the PIN that there is.
+func (w *window) had(id, last AttemptID) bool {
+	if w.given != nil {
+		return w.given[id]
+	}
+	return id > w.since && id <= last
 }
 
 // remote reports whether the window stands on the word of an owner over x509 or of the
@@ -108,8 +119,11 @@ func (p *Policy) mayOpen(o Opening, eff *Effects) error {
 
 // draw returns the PIN for a window: never the one before it again.
 func (p *Policy) draw() (PIN, error) {
-	if p.cfg.Mode == ModeFixed {
+	switch p.cfg.Mode {
+	case ModeFixed:
 		return p.cfg.Fixed, nil
+	case ModeTyped:
+		return PIN{}, nil // a person brings it
 	}
 	for range maxDraws {
 		pin, err := p.cfg.DrawPIN()
@@ -126,8 +140,11 @@ func (p *Policy) draw() (PIN, error) {
 
 // opened is what the display says of a new window: the PIN of a label is not shown.
 func (p *Policy) opened() NoticeKind {
-	if p.cfg.Mode == ModeFixed {
+	switch p.cfg.Mode {
+	case ModeFixed:
 		return NoticeLabel
+	case ModeTyped:
+		return NoticeBegin
 	}
 	return NoticePIN
 }

@@ -55,6 +55,26 @@ func words(k NoticeKind) wording {
 		return wording{"The device cannot make a PIN. See its log.", "fault, see log"}
 	case NoticeClockNotSet:
 		return wording{"The clock is not set. The device waits for the time before it connects.", "clock not set"}
+	case NoticeBegin:
+		return wording{"Start pairing on your phone or computer. It shows the PIN to type here.", "start on phone"}
+	case NoticeType:
+		return wording{"Type the PIN that %s shows, then OK.", "type PIN, then OK"}
+	case NoticeTypeYours:
+		return wording{"Several want to pair. Type the PIN that your own phone or computer shows, then OK.", "type your own PIN"}
+	case NoticeTyping:
+		return wording{"Type 8 digits, then OK.", "8 digits, then OK"}
+	case NoticeFull:
+		return wording{"Is that your PIN? Press OK.", "press OK"}
+	case NoticeShort:
+		return wording{"Digits are missing: a PIN has 8 of them.", "digits missing"}
+	case NoticeTrivial:
+		return wording{"This PIN is too easy to guess, choose another.", "too easy to guess"}
+	case NoticeUsed:
+		return wording{"This PIN was used before. Start again on your phone or computer.", "that PIN is used"}
+	case NoticeChecking:
+		return wording{"Checking the PIN …", "checking …"}
+	case NoticeMistyped:
+		return wording{"Wrong PIN. Start again on your phone or computer: it shows a new one.", "wrong PIN, again"}
 	}
 	return wording{}
 }

@@ -68,10 +68,10 @@ func TestNoPINPromptWithoutAgreement(t *testing.T) {
 			owner, r := visiting(t)
 			done := make(chan error, 1)
 			go func() {
-				_, err := owner.end.OpenSRP(context.Background(), box, func(context.Context) (string, error) {
+				_, err := owner.end.OpenSRP(context.Background(), box, xtls.PIN{Ask: func(context.Context) (string, error) {
 					t.Error("the user was asked for a PIN")
 					return "", errors.New("no")
-				})
+				}})
 				done <- err
 			}()
 			r.must(romeo, today.accept(r.next(jingle.SessionInitiate), security))
@@ -88,7 +88,7 @@ func TestUserGivesUp(t *testing.T) {
 	owner, r := visiting(t)
 	done, errGone := make(chan error, 1), errors.New("the user went away")
 	go func() {
-		_, err := owner.end.OpenSRP(context.Background(), box, func(context.Context) (string, error) { return "", errGone })
+		_, err := owner.end.OpenSRP(context.Background(), box, xtls.PIN{Ask: func(context.Context) (string, error) { return "", errGone }})
 		done <- err
 	}()
 	r.must(romeo, today.accept(r.next(jingle.SessionInitiate), secured("", "srp")))

@@ -25,7 +25,7 @@ func sniff(conn net.Conn) ([]byte, net.Conn, error) {
 		return nil, nil, err
 	}
 	size := int(head[3])<<8 | int(head[4])
-	if head[0] != 22 || size == 0 || size > maxHello {
+	if head[0] != recordHandshake || size == 0 || size > maxHello {
 		return nil, nil, errNoHello
 	}
 	record := append(head, make([]byte, size)...)

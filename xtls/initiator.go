@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -15,14 +14,15 @@ import (
 	"xtls-agent/xmpp"
 	"xtls-agent/xtls/jingle"
 	"xtls-agent/xtls/jingle/ibb"
+	"xtls-agent/xtls/tlssrp"
 )
 
 // OpenX509 opens a connection to peer by method x509, which alone it offers: a peer cannot
 // steer it into asking for a PIN. The connection is not proven on the peer's side until the
 // peer's stream header has arrived, since a TLS 1.3 client finishes first.
 func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
-	return e.open(ctx, peer, X509, func(ctx context.Context, raw net.Conn, answer *jingle.Security) (*Conn, error) {
-		pin, err := e.announcedPin(peer, answer)
+	return e.open(ctx, peer, X509, func(ctx context.Context, raw *stallConn, a *answer) (*Conn, error) {
+		pin, err := e.announcedPin(peer, a.Security)
 		if err != nil {
 			return nil, err
 		}
@@ -38,33 +38,80 @@ func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
 	})
 }
 
-// OpenSRP opens a connection to peer by method srp. askPIN is called once the peer has agreed to
-// try, and may take its time: a person types.
-func (e *Endpoint) OpenSRP(ctx context.Context, peer jid.JID, askPIN func(context.Context) (string, error)) (*Conn, error) {
+// PIN is where an initiator's PIN comes from. The peer's answer decides which of the two is called, once.
+type PIN struct {
+	// Ask asks a person for the PIN that the peer shows. It may take its time: he types.
+	Ask func(context.Context) (string, error)
+	// Show makes a PIN and shows it to a person, who types it at the peer. It returns at once. Nil: nobody can be shown one,
+	// and a peer that wants it so gets ErrCannotShow.
+	Show func(context.Context) (string, error)
+	// Typed is told when he has done so; may be nil.
+	Typed func()
+}
+
+func (p PIN) typed() {
+	if p.Typed != nil {
+		p.Typed()
+	}
+}
+
+// OpenSRP opens a connection to peer by method srp. The PIN is wanted once the peer has agreed to try.
+func (e *Endpoint) OpenSRP(ctx context.Context, peer jid.JID, from PIN) (*Conn, error) {
 	var pin string
-	ask := func(ctx context.Context) (err error) {
-		pin, err = askPIN(ctx)
+	var shown, typed bool // the PIN was shown here; and then typed at the peer
+	ready := func(ctx context.Context, a *answer) (err error) {
+		switch {
+		case !a.typed:
+			pin, err = from.Ask(ctx)
+		case from.Show == nil:
+			err = fmt.Errorf("xtls: %w", ErrCannotShow)
+		default:
+			shown = true
+			pin, err = from.Show(ctx)
+		}
 		return err
 	}
-	return e.openAfter(ctx, peer, SRP, ask, func(ctx context.Context, raw net.Conn, _ *jingle.Security) (*Conn, error) {
+	c, err := e.openAfter(ctx, peer, SRP, ready, func(ctx context.Context, raw *stallConn, a *answer) (*Conn, error) {
+		if a.typed {
+			raw.awaitAnswer(srpSetupTimeout, func() {
+				typed = true
+				from.typed()
+			})
+		}
 		c, err := srpClient(ctx, raw, e.session.LocalAddr(), pin, e.cfg.Rand)
 		if err != nil {
 			return nil, err
 		}
 		return &Conn{Conn: c}, nil
 	})
+	switch {
+	case shown && !typed && gaveUp(err):
+		err = fmt.Errorf("xtls: %w: %w", ErrNotTyped, err)
+	case shown && errors.Is(err, ErrWrongPIN):
+		err = fmt.Errorf("xtls: %w", ErrMistyped)
+	}
+	return c, err
+}
+
+// gaveUp reports whether err is how a peer ends a handshake that it has not answered.
+func gaveUp(err error) bool {
+	var alert *tlssrp.RemoteAlertError
+	return errors.Is(err, ErrPeerEnded) || errors.Is(err, ErrStalled) || errors.Is(err, ErrNotAuthentic) || errors.As(err, &alert)
 }
 
 // handshake runs TLS on the open transport.
-type handshake func(ctx context.Context, raw net.Conn, answer *jingle.Security) (*Conn, error)
+type handshake func(ctx context.Context, raw *stallConn, a *answer) (*Conn, error)
+
+// readiness is what has to be there between the peer's answer and the handshake.
+type readiness func(ctx context.Context, a *answer) error
 
 func (e *Endpoint) open(ctx context.Context, peer jid.JID, m Method, hs handshake) (*Conn, error) {
-	return e.openAfter(ctx, peer, m, func(context.Context) error { return nil }, hs)
+	return e.openAfter(ctx, peer, m, func(context.Context, *answer) error { return nil }, hs)
 }
 
 // openAfter is the initiator's straight line. Between the peer's agreement and the opening of the
 // transport it calls ready.
-func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
+func (e *Endpoint) openAfter(ctx context.Context, peer jid.JID, m Method, ready readiness, hs handshake) (*Conn, error) {
 	tr := ibb.Transport{NS: ibb.NSTransport, SID: rand.Text(), BlockSize: BlockSize}
 	js, err := e.jingle.Initiate(ctx, peer, e.offer(tr, m))
 	if err != nil {
@@ -116,7 +163,7 @@ func (e *Endpoint) offer(tr ibb.Transport, m Method) jingle.Content {
 	}
 }
 
-func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb.Transport, m Method, ready func(context.Context) error, hs handshake) (*Conn, error) {
+func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb.Transport, m Method, ready readiness, hs handshake) (*Conn, error) {
 	live, stop := untilEnded(ctx, js, 0)
 	defer stop()
 	accepted, err := js.Accepted(ctx) // it knows the session's end by itself, and the reason
@@ -127,7 +174,7 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err != nil {
 		return nil, err
 	}
-	if err := ready(live); err != nil {
+	if err := ready(live, answer); err != nil {
 		return nil, &refusal{jingle.Reason{Condition: jingle.Cancel}, cause(live, err)}
 	}
 	// The choice, the transport and the first flight of TLS follow each other without waiting: the peer takes them in this order.
@@ -146,14 +193,14 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 
 // secure runs the handshake, and ends it if the peer refuses the security-info that went before. A peer that ends the session
 // says in TLS why, just before: that is still read.
-func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, acknowledged func(context.Context) error, answer *jingle.Security, hs handshake) (*Conn, error) {
+func (e *Endpoint) secure(ctx context.Context, js *jingle.Session, raw *ibb.Conn, acknowledged func(context.Context) error, a *answer, hs handshake) (*Conn, error) {
 	ctx, stop := untilEnded(ctx, js, lingerTimeout)
 	defer stop()
 	ctx, agreed, enough := unlessRefused(ctx, acknowledged)
 	defer enough()
 	watched, ctx, stopWatch := watch(ctx, raw, initiatorStallTimeout, heardOrNow(raw))
 	defer stopWatch()
-	c, err := hs(ctx, watched, answer)
+	c, err := hs(ctx, watched, a)
 	if err == nil {
 		err = agreed()
 	}
@@ -241,9 +288,15 @@ func cause(ctx context.Context, err error) error {
 	return why
 }
 
+// answer is what the peer's session-accept says of security. Nothing of it is proven.
+type answer struct {
+	*jingle.Security
+	typed bool // the PIN is typed at the peer
+}
+
 // checkAnswer holds the session-accept against the offer. An accept without <security/> ends the session: there
 // is nothing that this package could do without (jingle-xtls, Basic Protocol, initiator's rule 1).
-func (e *Endpoint) checkAnswer(c *jingle.Content, offered ibb.Transport, m Method) (*jingle.Security, ibb.Transport, error) {
+func (e *Endpoint) checkAnswer(c *jingle.Content, offered ibb.Transport, m Method) (*answer, ibb.Transport, error) {
 	if c.Security == nil {
 		return nil, offered, fmt.Errorf("xtls: %w: its answer holds no <security/>", ErrNotAuthentic)
 	}
@@ -264,7 +317,7 @@ func (e *Endpoint) checkAnswer(c *jingle.Content, offered ibb.Transport, m Metho
 		}
 		return nil, offered, fmt.Errorf("xtls: %w", ErrNotPairing)
 	}
-	return sec, tr, nil
+	return &answer{sec, c.Security.Child(nsPairing, typedHere) != nil}, tr, nil
 }
 
 // announcedPin returns the pin that a peer's announcement means. It is looked up when the

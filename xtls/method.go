@@ -3,6 +3,7 @@ package xtls
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"mellium.im/xmpp/jid"
 )
@@ -31,10 +32,16 @@ var (
 	ErrNotKnown = errors.New("the device does not know this client any more: it was reset, or somebody interferes")
 	// ErrWrongPIN: the two sides did not use the same PIN.
 	ErrWrongPIN = errors.New("wrong PIN")
+	// ErrMistyped is an ErrWrongPIN where the PIN was shown here and typed at the device.
+	ErrMistyped = fmt.Errorf("what was typed on the device is another PIN than was shown here: %w", ErrWrongPIN)
 	// ErrNotAuthentic: the other side is not who it must be, or a message was changed on the way.
 	ErrNotAuthentic = errors.New("the other side could not prove who it is")
 	// ErrPeerEnded: the other side ended the session without saying more.
 	ErrPeerEnded = errors.New("the other side ended the session")
+	// ErrCannotShow: the device wants the PIN typed on it, and there is nobody here to read it.
+	ErrCannotShow = errors.New("the device wants a PIN typed on it, and this program shows none")
+	// ErrNotTyped: the device wanted the PIN typed on it, and went on without.
+	ErrNotTyped = errors.New("the PIN was not typed on the device in time")
 	// ErrStalled: nothing came or went for too long, or the handshake took too long in all.
 	ErrStalled = errors.New("the line stood still, or was too slow, while the two sides proved themselves to each other")
 )
@@ -63,12 +70,14 @@ type Gate interface {
 	Admit(peer jid.JID) error
 	// Start begins an attempt, which counts against the peer.
 	Start(peer jid.JID) (Attempt, error)
+	// Typed reports whether a person types the PIN at this side, and reads it at the peer's: then Attempt.Password waits for him.
+	Typed() bool
 }
 
 // Attempt is one SRP handshake of one peer.
 type Attempt interface {
-	// Password returns the PIN's digits.
-	Password() (string, error)
+	// Password returns the PIN's digits, or why there are none. It may wait for them to be typed, until the attempt is over.
+	Password(ctx context.Context) (string, error)
 	// Compute runs f, which keeps a processor busy, when it is this attempt's turn. Its error is f's, or why there was no turn.
 	Compute(ctx context.Context, f func() error) error
 	// Proof is told once, before the peer is answered, whether the peer proved that it knows the

@@ -15,9 +15,13 @@ import (
 // contentName is what DESIGN calls the one content of a session.
 const contentName = "xmlstream"
 
-// nsPairing qualifies the element of ours in a <decline/>, from which a client can tell its
-// user what to do at the device.
+// nsPairing qualifies the elements of ours: one in a <decline/>, from which a client can tell its user what to do at the device,
+// and one in the <security/> of an answer.
 const nsPairing = "urn:xtls-agent:pairing:0"
+
+// typedHere is the element that says, in an answer with method srp, that the PIN is typed at the responder: the initiator makes and shows
+// it. Nothing proves the element. Who lies by it makes a person read a PIN that nobody asks for, or look for one that is not shown.
+const typedHere = "typed"
 
 // hints maps what a responder may say in a <decline/> to what the initiator makes of it.
 var hints = map[string]error{

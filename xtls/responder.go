@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"xtls-agent/xmpp"
 	"xtls-agent/xtls/jingle"
 	"xtls-agent/xtls/jingle/ibb"
 )
@@ -51,6 +52,8 @@ type responding struct {
 	methods   []Method    // what this peer gets, in this session
 	pin       Fingerprint // of the certificate that it announced; with X509 among methods
 	chosen    *choice
+	leave     func()     // gives up the place of [responding.wait]
+	limits    *stallConn // of the handshake, once it runs
 }
 
 // respond is the responder's straight line, from the offer to the proof.
@@ -143,13 +146,13 @@ func (r *responding) accept(ctx context.Context) (*Conn, error) {
 	r.js.OnSecurityInfo(r.securityInfo)
 	setup, cancel := context.WithTimeoutCause(ctx, r.setupTimeout(), ErrStalled)
 	defer cancel()
-	leave := r.wait()
-	defer leave()
+	r.leave = r.wait()
+	defer r.leave()
 	raw, err := r.openTransport(setup)
 	if err != nil {
 		return nil, cause(setup, err)
 	}
-	c, err := r.secure(ctx, setup, raw, leave)
+	c, err := r.secure(ctx, setup, raw)
 	if err != nil {
 		_ = raw.Close() // what TLS had to say leaves first
 		return nil, err
@@ -205,6 +208,9 @@ func (r *responding) answer() jingle.Content {
 	c := r.content
 	c.Transport = r.transport.Element()
 	c.Security = security(own, r.methods...).Element()
+	if r.grants(SRP) && r.e.cfg.Gate.Typed() {
+		c.Security.Add(xmpp.NewElement(nsPairing, typedHere))
+	}
 	return c
 }
 
@@ -240,15 +246,16 @@ func (r *responding) wait() (leave func()) {
 }
 
 // secure waits for the first byte, within setup, and runs TLS as the server, by the method that
-// the initiator has chosen. heard is called when there is a whole ClientHello.
-func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn, heard func()) (*Conn, error) {
+// the initiator has chosen.
+func (r *responding) secure(ctx, setup context.Context, raw *ibb.Conn) (*Conn, error) {
 	first, err := r.firstByte(setup, raw)
 	if err != nil {
 		return nil, cause(setup, err)
 	}
 	watched, ctx, stopWatch := watch(ctx, first, stallTimeout, raw.Heard)
 	defer stopWatch()
-	c, err := r.handshake(ctx, watched, raw, heard)
+	r.limits = watched
+	c, err := r.handshake(ctx, watched, raw)
 	if err != nil {
 		return nil, cause(ctx, withReason(r.js, err))
 	}
@@ -268,14 +275,13 @@ func (r *responding) firstByte(setup context.Context, raw *ibb.Conn) (net.Conn, 
 }
 
 // handshake reads the ClientHello and goes on by the method chosen.
-func (r *responding) handshake(ctx context.Context, conn net.Conn, raw *ibb.Conn, heard func()) (*Conn, error) {
+func (r *responding) handshake(ctx context.Context, conn net.Conn, raw *ibb.Conn) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { raw.Abort(context.Cause(ctx)) })
 	hello, conn, err := sniff(conn)
 	stop()
 	if err != nil {
 		return nil, err
 	}
-	heard()
 	method, err := r.method(hello)
 	if err != nil {
 		return nil, err
@@ -322,12 +328,25 @@ func (r *responding) srp(ctx context.Context, conn net.Conn) (*Conn, error) {
 	if err != nil { // the window closed, or filled up, while a person typed
 		return nil, &refusal{decline(admission(err)), err}
 	}
-	c, err := srpServer(ctx, conn, r.js.Peer(), attempt, r.e.cfg.Rand)
+	password := func(ctx context.Context) (string, error) { return r.password(ctx, attempt) }
+	c, err := srpServer(ctx, conn, r.js.Peer(), attempt, password, r.e.cfg.Rand)
 	if err != nil {
 		attempt.End()
 		return nil, err
 	}
 	return &Conn{Conn: c, Attempt: attempt}, nil
+}
+
+// password returns the PIN of an attempt. While a person types it at this side, the peer is still one of those who are waited for,
+// and none of the limits of a handshake runs.
+func (r *responding) password(ctx context.Context, a Attempt) (pin string, err error) {
+	defer r.leave()
+	if !r.e.cfg.Gate.Typed() {
+		return a.Password(ctx)
+	}
+	r.limits.suspend(srpSetupTimeout)
+	defer r.limits.resume()
+	return a.Password(ctx)
 }
 
 // choice is the method that security-info named: at most one, before the transport opens.

@@ -33,8 +33,11 @@ func srpClient(ctx context.Context, conn net.Conn, local jid.JID, pin string, ra
 // PrepareSRP computes what all attempts at a PIN share, once in a process: a responder has it done before somebody waits for the first.
 func PrepareSRP() { tlssrp.Group3072().Prepare() }
 
-// srpServer runs the responder's side of method srp, as one attempt at the PIN.
-func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand io.Reader) (net.Conn, error) {
+// passwordFunc returns the password of one handshake, and may wait for a person.
+type passwordFunc func(context.Context) (string, error)
+
+// srpServer runs the responder's side of method srp, as one attempt at the PIN, which password returns.
+func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, password passwordFunc, rand io.Reader) (net.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	settled := make(chan struct{}) // the proof is being judged, or the handshake is over
@@ -55,7 +58,7 @@ func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand
 	c := tlssrp.Server(conn, &tlssrp.Config{
 		Rand: rand,
 		GetVerifier: func(ctx context.Context, hello *tlssrp.ClientHelloInfo) (*tlssrp.Verifier, error) {
-			return verifierFor(ctx, peer, hello.Username, a, rand)
+			return verifierFor(ctx, peer, hello.Username, a, password, rand)
 		},
 		Compute: a.Compute,
 		ProofReceived: func(_ context.Context, ok bool) error {
@@ -78,12 +81,12 @@ func srpServer(ctx context.Context, conn net.Conn, peer jid.JID, a Attempt, rand
 var errAttemptOver = errors.New("the attempt is over: the PIN was used by somebody, or time is up")
 
 // verifierFor makes the SRP verifier of one attempt. The user name must be the peer's bare
-// JID byte for byte: it is checked before ServerKeyExchange, at no cost to the PIN.
-func verifierFor(ctx context.Context, peer jid.JID, username string, a Attempt, rand io.Reader) (v *tlssrp.Verifier, err error) {
+// JID byte for byte: it is checked before ServerKeyExchange, and before a person is asked for the PIN, at no cost to it.
+func verifierFor(ctx context.Context, peer jid.JID, username string, a Attempt, password passwordFunc, rand io.Reader) (v *tlssrp.Verifier, err error) {
 	if username != peer.Bare().String() {
 		return nil, fmt.Errorf("xtls: the SRP user name is not the peer's address")
 	}
-	pin, err := a.Password()
+	pin, err := password(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -283,11 +283,11 @@ func TestInitiatorIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := owner.end.OpenSRP(ctx, box, func(ctx context.Context) (string, error) {
+		_, err := owner.end.OpenSRP(ctx, box, xtls.PIN{Ask: func(ctx context.Context) (string, error) {
 			cancel()
 			<-ctx.Done()
 			return "", ctx.Err()
-		})
+		}})
 		done <- err
 	}()
 	r.must(romeo, today.accept(r.next(jingle.SessionInitiate), secured("", "srp")))
@@ -304,11 +304,11 @@ func TestPromptEndsWithTheSession(t *testing.T) {
 	owner, r := visiting(t)
 	asked, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := owner.end.OpenSRP(context.Background(), box, func(ctx context.Context) (string, error) {
+		_, err := owner.end.OpenSRP(context.Background(), box, xtls.PIN{Ask: func(ctx context.Context) (string, error) {
 			close(asked)
 			<-ctx.Done()
 			return "", ctx.Err()
-		})
+		}})
 		done <- err
 	}()
 	offer := r.next(jingle.SessionInitiate)

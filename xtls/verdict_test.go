@@ -19,7 +19,7 @@ import (
 // uncounted is an attempt whose proof cannot be counted.
 type uncounted struct{ over chan struct{} }
 
-func (u *uncounted) Password() (string, error)                       { return "12345679", nil }
+func (u *uncounted) Password(context.Context) (string, error)        { return "12345679", nil }
 func (u *uncounted) Compute(_ context.Context, f func() error) error { return f() }
 func (u *uncounted) Proof(bool) error                                { return errors.New("the disk is full") }
 func (u *uncounted) Done() <-chan struct{}                           { return u.over }
@@ -64,7 +64,7 @@ func TestVerdictLeavesThoughTheAttemptEnds(t *testing.T) {
 	romeo := jid.MustParse("romeo@montague.lit")
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if _, err := srpServer(t.Context(), conn, romeo, u, nil); err == nil {
+		if _, err := srpServer(t.Context(), conn, romeo, u, u.Password, nil); err == nil {
 			t.Error("an uncounted proof was taken")
 		}
 	})

@@ -97,6 +97,7 @@ func openWindow() *window { return &window{over: make(chan struct{})} }
 
 func (w *window) MayTry(jid.JID) error { return w.admit }
 func (w *window) Admit(jid.JID) error  { return w.admit }
+func (w *window) Typed() bool          { return false }
 
 func (w *window) Start(jid.JID) (xtls.Attempt, error) {
 	w.mu.Lock()
@@ -108,7 +109,7 @@ func (w *window) Start(jid.JID) (xtls.Attempt, error) {
 	return w, nil
 }
 
-func (w *window) Password() (string, error) {
+func (w *window) Password(context.Context) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
@@ -225,8 +226,8 @@ func echo(t *testing.T, c io.ReadWriter, text string) {
 	}
 }
 
-func pinOf(pin string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return pin, nil }
+func pinOf(pin string) xtls.PIN {
+	return xtls.PIN{Ask: func(context.Context) (string, error) { return pin, nil }}
 }
 
 func TestX509(t *testing.T) {
@@ -300,10 +301,10 @@ func TestRefusals(t *testing.T) {
 			owner.pins.add("box@home.example", device.id.DER())
 			var err error
 			if tc.srp {
-				_, err = owner.end.OpenSRP(t.Context(), jid.MustParse(boxJID), func(context.Context) (string, error) {
+				_, err = owner.end.OpenSRP(t.Context(), jid.MustParse(boxJID), xtls.PIN{Ask: func(context.Context) (string, error) {
 					t.Error("the user was asked for a PIN")
 					return "", nil
-				})
+				}})
 			} else {
 				_, err = owner.end.OpenX509(t.Context(), jid.MustParse(boxJID))
 			}

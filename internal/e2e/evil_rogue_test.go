@@ -56,8 +56,9 @@ func (r *rogue) serve(ctx context.Context, c *xtls.Conn) {
 
 func (r *rogue) MayTry(jid.JID) error                            { return nil }
 func (r *rogue) Admit(jid.JID) error                             { return nil }
+func (r *rogue) Typed() bool                                     { return false }
 func (r *rogue) Start(jid.JID) (xtls.Attempt, error)             { return r, nil }
-func (r *rogue) Password() (string, error)                       { return r.pin, nil }
+func (r *rogue) Password(context.Context) (string, error)        { return r.pin, nil }
 func (r *rogue) Compute(_ context.Context, f func() error) error { return f() }
 func (r *rogue) Done() <-chan struct{}                           { return nil }
 func (r *rogue) End()                                            {}

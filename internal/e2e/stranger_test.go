@@ -200,7 +200,7 @@ func (o *stranger) try(ctx context.Context, pin func(context.Context) (string, e
 	if to.Equal(jid.JID{}) {
 		return
 	}
-	switch conn, err := o.end.OpenSRP(ctx, to, pin); {
+	switch conn, err := o.end.OpenSRP(ctx, to, xtls.PIN{Ask: pin}); {
 	case err == nil:
 		o.paired.Add(1)
 		_ = conn.Close()

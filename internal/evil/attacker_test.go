@@ -94,7 +94,8 @@ func (a *attacker) swap(ctx context.Context, link xmpp.Link, then func(*xmpp.Ses
 
 // tryPIN plays an owner to a device: it tries a PIN and, if that was right, enrols a certificate of its own.
 func (a *attacker) tryPIN(ctx context.Context, device, pin string) error {
-	c, err := a.end.OpenSRP(ctx, jid.MustParse(device), func(context.Context) (string, error) { return pin, nil })
+	known := func(context.Context) (string, error) { return pin, nil }
+	c, err := a.end.OpenSRP(ctx, jid.MustParse(device), xtls.PIN{Ask: known, Show: known})
 	if err != nil {
 		return err
 	}
@@ -120,11 +121,12 @@ type gate struct{ a *attacker }
 
 func (gate) MayTry(jid.JID) error                  { return nil }
 func (gate) Admit(jid.JID) error                   { return nil }
+func (gate) Typed() bool                           { return false }
 func (g gate) Start(jid.JID) (xtls.Attempt, error) { return guessing(g), nil }
 
 type guessing struct{ a *attacker }
 
-func (g guessing) Password() (string, error)                     { return g.a.guess(), nil }
+func (g guessing) Password(context.Context) (string, error)      { return g.a.guess(), nil }
 func (guessing) Compute(_ context.Context, f func() error) error { return f() }
 
 func (g guessing) Done() <-chan struct{} { return nil }
