@@ -16,6 +16,7 @@ type PairRequest struct {
 	Target   Target
 	Name     string // how the person calls the device; may be empty
 	PIN      func(context.Context) (owner.PIN, error)
+	Show     func(context.Context, owner.PIN) error // of a PIN that is typed on the device; see [owner.Request]
 	Progress func(owner.Step)
 }
 
@@ -67,7 +68,7 @@ func (c *Client) pairBy(ctx context.Context, conn *connection, r PairRequest) (*
 		return nil, err
 	}
 	p, err := conn.Pair(ctx, owner.Request{
-		Device: r.Target.JID, Name: r.Name, PIN: r.PIN, Progress: r.Progress, Now: c.cfg.Now,
+		Device: r.Target.JID, Name: r.Name, PIN: r.PIN, Show: r.Show, Progress: r.Progress, Now: c.cfg.Now,
 	})
 	if err != nil {
 		conn.Close()

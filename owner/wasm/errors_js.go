@@ -36,6 +36,8 @@ func code(err error) string {
 		{owner.ErrTooMany, "too-many"},
 		{owner.ErrNotKnown, "not-known"},
 		{owner.ErrWrongPIN, "wrong-pin"},
+		{owner.ErrNotTyped, "not-typed"},
+		{owner.ErrCannotShow, "cannot-show"},
 		{owner.ErrNotAuthentic, "not-authentic"},
 		{owner.ErrRefused, "refused"},
 		{owner.ErrPeerEnded, "peer-ended"},

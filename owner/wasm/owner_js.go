@@ -102,7 +102,7 @@ func (o *ownerHandle) start(signal js.Value) (ctx context.Context, done func(), 
 	return ctx, func() { free(); o.calls.Done() }, nil
 }
 
-// pair takes {device, name, pin(problem), progress(step), signal}.
+// pair takes {device, name, pin(problem), show(pin), progress(step), signal}.
 func (p *program) pair(o *ownerHandle, options js.Value) (js.Value, error) {
 	if err := needMethods("pair", options, "pin"); err != nil {
 		return js.Undefined(), err
@@ -116,7 +116,7 @@ func (p *program) pair(o *ownerHandle, options js.Value) (js.Value, error) {
 		return js.Undefined(), err
 	}
 	defer done()
-	r := owner.Request{Device: device, PIN: pinFrom(options), Progress: progressTo(options)}
+	r := owner.Request{Device: device, PIN: pinFrom(options), Show: showTo(options), Progress: progressTo(options)}
 	if name := options.Get("name"); name.Type() == js.TypeString {
 		r.Name = name.String()
 	}
@@ -152,6 +152,18 @@ func pinFrom(options js.Value) func(context.Context) (owner.PIN, error) {
 			}
 			problem = js.ValueOf(err.Error())
 		}
+	}
+}
+
+// showTo shows a PIN that is to be typed on the device, as "1234 5678". Without the function there is nobody to show it to.
+func showTo(options js.Value) func(context.Context, owner.PIN) error {
+	f := options.Get("show")
+	if f.Type() != js.TypeFunction {
+		return nil
+	}
+	return func(_ context.Context, pin owner.PIN) error {
+		_, err := attempt(func() js.Value { return f.Invoke(pin.Grouped()) })
+		return err
 	}
 }
 

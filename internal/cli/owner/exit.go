@@ -39,6 +39,8 @@ var verdicts = []struct {
 	{owner.ErrOtherCall, exitUsage, "the id was used for another call: choose another one, or repeat that call as it was"},
 	{owner.ErrForgotten, exitUnknown, "the command was done, and what it answered is not kept any more"},
 	{owner.ErrOutcomeUnknown, exitUnknown, "no answer came: the command may have run or not: look at the device before trying again"},
+	{owner.ErrMistyped, exitWrongPIN, "wrong PIN: what was typed on the device is not what was shown here: pair again, with the new PIN that you will be shown"},
+	{owner.ErrNotTyped, exitRefused, "the PIN was not typed on the device in time: pair again; if the device says nothing, press its button first"},
 	{owner.ErrWrongPIN, exitWrongPIN, "wrong PIN: look at the display for the new PIN"},
 	{owner.ErrNotPairing, exitRefused, "the device is not in pairing mode: press the button on the device"},
 	{owner.ErrLocked, exitRefused, "pairing is locked on the device: hold its button for 3 seconds, or run xtls-agent pairing unlock there"},

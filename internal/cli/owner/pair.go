@@ -19,10 +19,14 @@ func (p *program) pairCommand() *cobra.Command {
 	var pinStdin bool
 	c := &cobra.Command{
 		Use:   "pair DEVICE",
-		Short: "Pair with a device by the PIN on its display",
+		Short: "Pair with a device by the PIN on its display, or typed on its remote control",
 		Long: `pair asks for the PIN once the device has agreed to pair: it is on the device's display. If the device
 shows none, press its button. The PIN proves each side to the other and is never sent; a wrong one
 costs that PIN, and the device shows a new one.
+
+Some devices have it the other way round: then pair shows a PIN, to be typed on the device's remote
+control or keyboard, and OK after it. There is a new one each time. With --json it is a line of its own
+on stdout, before the result.
 
 At the end both sides show the same 6 digits, for those who want to compare.`,
 		Example: `  xtlsctl pair lan:192.168.1.20 --name lamp
@@ -49,11 +53,11 @@ func (p *program) pair(ctx context.Context, device, name string, pinStdin bool) 
 		return err
 	}
 	steps := newProgress(p.std.Err)
-	pin, err := p.pinSource(t, pinStdin, steps)
-	if err != nil {
+	r := client.PairRequest{Target: t, Name: name, Progress: func(s owner.Step) { steps.show(string(s)) }}
+	if err := p.pinFrom(&r, pinStdin, steps); err != nil {
 		return err
 	}
-	pairing, err := c.Pair(ctx, client.PairRequest{Target: t, Name: name, PIN: pin, Progress: func(s owner.Step) { steps.show(string(s)) }})
+	pairing, err := c.Pair(ctx, r)
 	steps.end()
 	if err != nil {
 		p.warnOfGuessing(err)
@@ -118,27 +122,56 @@ func title(d owner.Device) string {
 	return d.JID.String()
 }
 
-// pinSource decides where the PIN comes from. It is asked once, when the device has agreed to pair.
-func (p *program) pinSource(t client.Target, pinStdin bool, steps *progress) (func(context.Context) (owner.PIN, error), error) {
+// pinFrom decides where the PIN comes from. It is asked for, or shown, once, when the device has agreed to pair and has said which.
+func (p *program) pinFrom(r *client.PairRequest, pinStdin bool, steps *progress) error {
 	_, interactive := terminal(p.std.In)
 	in := bufio.NewReader(p.std.In)
+	known := r.Target.PIN
+	r.Show = func(_ context.Context, pin owner.PIN) error { return p.showPIN(pin, steps) }
 	switch {
-	case !t.PIN.IsZero() && pinStdin:
-		return nil, cli.Usagef("the URI holds the PIN already: leave out --pin-stdin")
-	case !t.PIN.IsZero():
-		return func(context.Context) (owner.PIN, error) { return t.PIN, nil }, nil
+	case !known.IsZero() && pinStdin:
+		return cli.Usagef("the URI holds the PIN already: leave out --pin-stdin")
+	case !known.IsZero():
+		r.PIN = func(context.Context) (owner.PIN, error) { return known, nil }
+		r.Show = notShown("give its address without a PIN")
 	case pinStdin:
-		return func(ctx context.Context) (owner.PIN, error) {
+		r.PIN = func(ctx context.Context) (owner.PIN, error) {
 			text, err := readLine(ctx, in)
 			if err != nil {
 				return owner.PIN{}, err
 			}
 			return parsePIN(text)
-		}, nil
-	case !interactive:
-		return nil, cli.Usagef("nobody can be asked for the PIN, since stdin is no terminal: give it with --pin-stdin")
+		}
+		r.Show = notShown("leave out --pin-stdin")
+	case interactive:
+		r.PIN = func(ctx context.Context) (owner.PIN, error) { return askPIN(ctx, in, p.std.Err, steps) }
+	default:
+		r.PIN = func(context.Context) (owner.PIN, error) {
+			return owner.PIN{}, cli.Usagef("nobody can be asked for the PIN, since stdin is no terminal: give it with --pin-stdin")
+		}
 	}
-	return func(ctx context.Context) (owner.PIN, error) { return askPIN(ctx, in, p.std.Err, steps) }, nil
+	return nil
+}
+
+// notShown refuses to show a PIN to somebody who has brought one.
+func notShown(instead string) func(context.Context, owner.PIN) error {
+	return func(context.Context, owner.PIN) error {
+		return cli.Usagef("the PIN for this device is shown here, and typed on the device: %s", instead)
+	}
+}
+
+// showPIN shows the PIN that a person types on the device.
+func (p *program) showPIN(pin owner.PIN, steps *progress) error {
+	steps.end()
+	bold, normal := "", ""
+	if steps.live {
+		bold, normal = "\x1b[1m", "\x1b[m" // ECMA-48 SGR
+	}
+	printf(p.std.Err, "\n    %s%s%s\n\ntype this PIN on the device's remote control, then OK\n", bold, pin.Grouped(), normal)
+	if p.json {
+		return p.printJSON(map[string]string{"pin": pin.Digits()})
+	}
+	return nil
 }
 
 func parsePIN(text string) (owner.PIN, error) {
