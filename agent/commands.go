@@ -79,10 +79,14 @@ func hardwareInWords(spec string, since time.Time, err error) string {
 
 func (l *life) pairingInWords() string {
 	st := l.keeper.Status()
-	if st.Until.IsZero() {
-		return st.State.String()
+	mode := ""
+	if st.Mode != pairing.ModeDisplay {
+		mode = fmt.Sprintf(" (mode %s)", st.Mode)
 	}
-	return fmt.Sprintf("%s for %v", st.State, st.Until.Sub(l.env.Now()).Round(time.Second))
+	if st.Until.IsZero() {
+		return st.State.String() + mode
+	}
+	return fmt.Sprintf("%s for %v%s", st.State, st.Until.Sub(l.env.Now()).Round(time.Second), mode)
 }
 
 func (l *life) confirmedOwners() []trust.Record {

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"xtls-agent/hw/button"
 	"xtls-agent/pairing"
 )
 
@@ -153,6 +155,8 @@ func (c *Config) check() error {
 		return errors.New(`pairing.mode "fixed" needs pairing.pin_file`)
 	case c.Pairing.Mode.Word != ModeFixed && c.Pairing.PINFile != "":
 		return errors.New(`pairing.pin_file is for pairing.mode "fixed" only`)
+	case c.Pairing.Mode.Word == ModeTyped && !slices.ContainsFunc(texts(c.Button), button.TakesDigits):
+		return errors.New(`pairing.mode "typed" needs a button with digits: evdev:?name=…&digits=on, key:?digits=on or socket:PATH?digits=on`)
 	}
 	if _, err := pairing.ParsePatterns(c.Pairing.Allow); err != nil {
 		return err

@@ -15,9 +15,10 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		"\n\nbutton = [\"bell:\"]":         "line 3: button",
 		"[xmpp]\njid = \"home.example\"":   "line 2: \"home.example\" is no account",
 		"[xmpp]\njid = \"b@c.example\"\npassword_file = \"p\"\nlink = \"bosh\"": "line 4: \"bosh\" is unknown",
-		"[pairing]\nmode = \"shout\"":                                           "line 2: \"shout\" is unknown",
-		"[pairing]\nwindow = \"long\"":                                          "line 2: \"long\" is no time span",
-		"[lan]\nport = 3":                                                       "line 2: unknown key \"lan.port\"",
+		"[pairing]\nmode = \"web\"":    "line 2: \"web\" is a way to pair that is not built yet",
+		"[pairing]\nmode = \"shout\"":  "line 2: \"shout\" is unknown",
+		"[pairing]\nwindow = \"long\"": "line 2: \"long\" is no time span",
+		"[lan]\nport = 3":              "line 2: unknown key \"lan.port\"",
 	} {
 		if _, err := ParseConfig([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s …", text, err, want)

@@ -106,13 +106,21 @@ func (k LinkKind) check() error {
 // PairingMode says where the PIN comes from.
 type PairingMode string
 
-// The ways to pair that this version has.
+// The ways to pair a device (jingle-xtls, "Verification of Non-Human Parties").
 const (
+	ModeTyped   PairingMode = "typed"   // a random PIN that the owner's program shows, typed on a remote control
 	ModeDisplay PairingMode = "display" // a random PIN on the display
 	ModeFixed   PairingMode = "fixed"   // a label on the device
+
+	modeWeb PairingMode = "web" // a random PIN on a web site; reserved
 )
 
-func (m PairingMode) check() error { return oneOf(m, ModeDisplay, ModeFixed) }
+func (m PairingMode) check() error {
+	if m == modeWeb {
+		return fmt.Errorf("%q is a way to pair that is not built yet: use one of %q", modeWeb, []PairingMode{ModeDisplay, ModeTyped, ModeFixed})
+	}
+	return oneOf(m, ModeDisplay, ModeTyped, ModeFixed)
+}
 
 func oneOf[T ~string](value T, known ...T) error {
 	if slices.Contains(known, value) {

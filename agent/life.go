@@ -84,7 +84,10 @@ func (l *life) newKeeper() error {
 	if l.account != nil {
 		policy.Domain = l.account.jid.Domainpart()
 	}
-	if l.cfg.Pairing.Mode.Word == ModeFixed {
+	switch l.cfg.Pairing.Mode.Word {
+	case ModeTyped:
+		policy.Mode = pairing.ModeTyped
+	case ModeFixed:
 		policy.Mode = pairing.ModeFixed
 		if policy.Fixed, err = l.cfg.Pairing.fixedPIN(); err != nil {
 			return err
@@ -95,7 +98,7 @@ func (l *life) newKeeper() error {
 		store = forgiving{l.memory.counters()}
 	}
 	l.keeper, err = pairing.NewKeeper(pairing.KeeperConfig{
-		Policy: policy, Store: store, Show: l.show, Now: l.env.Now, Log: l.log,
+		Policy: policy, Store: store, Show: l.show, Now: l.env.Now, Log: l.log, Typing: l.panel.typing,
 	})
 	return err
 }
@@ -189,7 +192,8 @@ func (l *life) openWhenShown(ctx context.Context) {
 func (l *life) show(n pairing.Notice) {
 	l.changeSign(func(s *sign) { s.notice = n })
 	l.guests.windowMayBeOpen()
-	if n.Kind == pairing.NoticePIN || n.Kind == pairing.NoticeLabel {
+	switch n.Kind {
+	case pairing.NoticePIN, pairing.NoticeLabel, pairing.NoticeBegin, pairing.NoticeType:
 		xtls.PrepareSRP() // while he who reads this is typing
 	}
 }

@@ -17,6 +17,7 @@ type panel struct {
 	name    string
 	screens *display.Multi
 	buttons button.Button
+	keys    button.Keys // the same, if a PIN can be typed there; else nil
 	outlets outlets
 }
 
@@ -39,6 +40,7 @@ func openPanel(cfg *Config, env Env) (*panel, error) {
 		_ = p.screens.Close()
 		return nil, err
 	}
+	p.keys, _ = p.buttons.(button.Keys)
 	if p.outlets, err = openOutlets(cfg.Commands, env.Output); err != nil {
 		return nil, errors.Join(err, p.buttons.Close(), p.screens.Close())
 	}
@@ -61,8 +63,24 @@ func (p *panel) show(s display.Screen) error {
 	return p.screens.Show(s)
 }
 
+// typing says whether a PIN may be typed now: the keys are no buttons then, and go to no other program.
+func (p *panel) typing(on bool) {
+	if p.keys != nil {
+		p.keys.Typing(on)
+	}
+}
+
+// typed is what is typed; nil, which nothing ever comes from, if there are no keys.
+func (p *panel) typed() <-chan button.Key {
+	if p.keys == nil {
+		return nil
+	}
+	return p.keys.Typed()
+}
+
 // close clears the displays: no PIN outlives its window. Outputs go to their safe value.
 func (p *panel) close() {
+	p.typing(false)
 	_ = p.outlets.close()
 	_ = p.buttons.Close()
 	_ = p.screens.Close()
@@ -97,11 +115,15 @@ func (g sign) screen(address string) display.Screen {
 			s.URI = uri
 		}
 	}
+	if typed := g.notice.Typed.Digits(); typed != "" {
+		s.PIN = typed // an echo: no URI leads here with it
+	}
 	return s
 }
 
 // watchButtons turns what a person does into what it means, until ctx ends.
 func (l *life) watchButtons(ctx context.Context) error {
+	typed := l.panel.typed()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	second.Stop()
@@ -125,7 +147,25 @@ func (l *life) watchButtons(ctx context.Context) error {
 			if err := l.pressed(e); err != nil {
 				return err
 			}
+		case key, ok := <-typed:
+			if !ok {
+				typed = nil // the buttons are being closed
+				continue
+			}
+			l.typed(key)
 		}
+	}
+}
+
+// typed takes a key of a PIN. It stands in no log.
+func (l *life) typed(key button.Key) {
+	switch digit, ok := key.Digit(); {
+	case ok:
+		l.keeper.Digit(digit)
+	case key == button.Backspace:
+		l.keeper.Backspace()
+	case key == button.OK:
+		l.keeper.OK()
 	}
 }
 

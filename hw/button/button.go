@@ -160,6 +160,12 @@ func Open(text string, env Env) (Button, error) { return drivers().Open(text, en
 // Check reports what Open would find wrong with a spec string. It opens nothing.
 func Check(text string) error { return drivers().Check(text) }
 
+// TakesDigits reports whether a PIN can be typed on the button that a spec string names, which Check has found right.
+func TakesDigits(text string) bool {
+	s, err := spec.Parse(text)
+	return err == nil && s.Choice("digits", "off", "on") == "on"
+}
+
 // OpenAll opens every button of a list, as one. A mistake in any spec, or a button
 // that cannot be opened, is an error. An empty list is a button never pressed.
 func OpenAll(specs []string, env Env) (Button, error) {
