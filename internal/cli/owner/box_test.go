@@ -39,7 +39,7 @@ type box struct {
 const boxConfig = `
 name = %q
 display = ["term:"]
-button = ["socket:DIR/button"]
+button = ["socket:DIR/button?digits=on"]
 state_dir = "DIR/state"
 run_dir = "DIR"
 [lan]
@@ -89,6 +89,9 @@ func boxOf(ts *testscript.TestScript, name string) *box {
 		if server := ts.Getenv("SERVER"); server != "" {
 			config += fmt.Sprintf("[xmpp]\njid = %q\npassword_file = %q\nserver = %q\nca_file = %q\n",
 				ts.Getenv("BOX"), ts.MkAbs("box.password"), server, ts.Getenv("CA"))
+		}
+		if mode := ts.Getenv("MODE"); mode != "" {
+			config += fmt.Sprintf("[pairing]\nmode = %q\n", mode)
 		}
 		ts.Check(os.WriteFile(filepath.Join(b.dir, "config.toml"), []byte(config), 0o600))
 		ts.Defer(func() {

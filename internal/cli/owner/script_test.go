@@ -41,6 +41,7 @@ func params(dir string) testscript.Params {
 			"pin":    pinCommand,
 			"squat":  squat,
 			"talk":   clitest.Talk,
+			"types":  typesCommand,
 			"local":  localCommand,
 		},
 		RequireExplicitExec: true,
