@@ -170,11 +170,11 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err != nil {
 		return nil, ended(err, m)
 	}
-	answer, tr, err := e.checkAnswer(accepted, tr, m)
+	a, tr, err := e.checkAnswer(accepted, tr, m)
 	if err != nil {
 		return nil, err
 	}
-	if err := ready(live, answer); err != nil {
+	if err := ready(live, a); err != nil {
 		return nil, &refusal{jingle.Reason{Condition: jingle.Cancel}, cause(live, err)}
 	}
 	// The choice, the transport and the first flight of TLS follow each other without waiting: the peer takes them in this order.
@@ -188,7 +188,7 @@ func (e *Endpoint) openTransport(ctx context.Context, js *jingle.Session, tr ibb
 	if err != nil {
 		return nil, cause(opening, fmt.Errorf("xtls: opening the transport: %w", err))
 	}
-	return e.secure(ctx, js, raw, acknowledged, answer, hs)
+	return e.secure(ctx, js, raw, acknowledged, a, hs)
 }
 
 // secure runs the handshake, and ends it if the peer refuses the security-info that went before. A peer that ends the session

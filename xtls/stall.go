@@ -62,31 +62,26 @@ func (c *stallConn) awaitAnswer(limit time.Duration, answered func()) {
 const recordHandshake = 22
 
 func (c *stallConn) Read(p []byte) (int, error) {
-	if c.answered != nil {
-		return c.readAnswer(p)
+	if c.answered == nil {
+		defer c.waiting()()
 	}
-	defer c.waiting()()
 	n, err := c.Conn.Read(p)
+	if n > 0 && c.answered != nil {
+		c.answers(p[0])
+	}
 	if err == io.EOF { // crypto/tls would take it for the end of TLS (RFC 8446 §6.1)
 		err = errCut
 	}
 	return n, err
 }
 
-// readAnswer waits for the first bytes of the peer's answer.
-func (c *stallConn) readAnswer(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && p[0] == recordHandshake {
+// answers is called with the type of the first record that comes.
+func (c *stallConn) answers(record byte) {
+	if record == recordHandshake {
 		c.resume()
 		c.answered()
 	}
-	if n > 0 {
-		c.answered = nil
-	}
-	if err == io.EOF {
-		err = errCut
-	}
-	return n, err
+	c.answered = nil
 }
 
 func (c *stallConn) Write(p []byte) (int, error) {
