@@ -100,9 +100,10 @@ export class Owner {
 	/**
 	 * pair pairs with a device. pin is asked once the device has agreed to pair, and again, with the reason, if what it
 	 * returned cannot be a PIN; null gives up. A PIN is good for one try: after "wrong-pin" call pair again, and
-	 * have the person look at the display for the new one. Never do so without the person.
+	 * have the person look at the display for the new one. Never do so without the person. show is called in the place of pin
+	 * by devices on which the PIN is typed: it shows a new one, "1234 5678", and returns at once.
 	 * @param {{device?: string, name?: string, pin: (problem?: string) => string|null|Promise<string|null>,
-	 *   progress?: (step: string) => void, signal?: AbortSignal}} options  device: bare or full JID; absent on a direct link
+	 *   show?: (pin: string) => void, progress?: (step: string) => void, signal?: AbortSignal}} options  device: bare or full JID; absent on a direct link
 	 * @returns {Promise<Session>}  with code: the 6 digits that the device shows too
 	 */
 	async pair(options) { return new Session(internal, this.#functions, await this.#functions.pair(this.#number, options)); }
