@@ -100,16 +100,16 @@ func (l *life) confirmedOwners() []trust.Record {
 }
 
 // Open implements [control.Pairing]: an owner, or somebody at the local socket, opens a window.
-func (l *life) Open(_ context.Context, by control.Actor, allow control.Allow) (time.Duration, error) {
+func (l *life) Open(_ context.Context, by control.Actor, allow control.Allow) (control.Window, error) {
 	guests, err := guestsOf(allow)
 	if err != nil {
-		return 0, err
+		return control.Window{}, err
 	}
 	o := pairing.Opening{By: pairing.ByLocal, Guests: guests}
 	if !by.Local {
 		key, err := keyOf(by)
 		if err != nil {
-			return 0, err
+			return control.Window{}, err
 		}
 		o.By, o.Opener = pairing.ByOwner, by.Owner.String()
 		l.openersMu.Lock()
@@ -117,9 +117,21 @@ func (l *life) Open(_ context.Context, by control.Actor, allow control.Allow) (t
 		l.openersMu.Unlock()
 	}
 	if err := l.keeper.Open(o); err != nil {
-		return 0, err
+		return control.Window{}, err
 	}
-	return l.keeper.Status().Until.Sub(l.env.Now()), nil
+	st := l.keeper.Status()
+	return control.Window{Lasts: st.Until.Sub(l.env.Now()), PIN: whereItIs(st.Mode)}, nil
+}
+
+// whereItIs tells somebody who is not at the device where the PIN of a window is.
+func whereItIs(m pairing.Mode) string {
+	switch m {
+	case pairing.ModeFixed:
+		return "the PIN is on the device's label, and its button must be pressed"
+	case pairing.ModeTyped:
+		return "the program that pairs shows the PIN, which is typed on the device"
+	}
+	return "the PIN is on the device's display"
 }
 
 func guestsOf(allow control.Allow) (pairing.Allow, error) {

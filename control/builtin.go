@@ -95,10 +95,15 @@ type Allow struct {
 	JIDs   []jid.JID // bare
 }
 
-// Pairing opens pairing windows. Open returns how long the window lasts; the PIN is
-// shown at the device and nowhere else.
+// Pairing opens pairing windows.
 type Pairing interface {
-	Open(ctx context.Context, by Actor, allow Allow) (time.Duration, error)
+	Open(ctx context.Context, by Actor, allow Allow) (Window, error)
+}
+
+// Window is a pairing window. It holds no PIN.
+type Window struct {
+	Lasts time.Duration
+	PIN   string // where a person finds it, in words: "the PIN is on the device's display"
 }
 
 // anyone stands for everybody in the field allow. As a JID it would be a domain of that
@@ -118,11 +123,11 @@ func PairCommand(p Pairing) Command {
 			if err != nil {
 				return Result{}, err
 			}
-			open, err := p.Open(ctx, c.Actor, allow)
+			w, err := p.Open(ctx, c.Actor, allow)
 			if err != nil {
 				return Result{}, err
 			}
-			return Result{Output: fmt.Sprintf("pairing is open for %v: the PIN is on the device's display", open.Round(time.Second))}, nil
+			return Result{Output: fmt.Sprintf("pairing is open for %v: %s", w.Lasts.Round(time.Second), w.PIN)}, nil
 		},
 	}
 }

@@ -178,9 +178,9 @@ func (d *device) Status() control.Status {
 	}
 }
 
-func (d *device) Open(_ context.Context, by control.Actor, a control.Allow) (time.Duration, error) {
+func (d *device) Open(_ context.Context, by control.Actor, a control.Allow) (control.Window, error) {
 	d.by, d.allow = by, a
-	return 3 * time.Minute, nil
+	return control.Window{Lasts: 3 * time.Minute, PIN: "the PIN is on the device's display"}, nil
 }
 
 func (d *device) List() []control.Owner {

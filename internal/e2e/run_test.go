@@ -20,6 +20,8 @@ type program struct {
 	wrap  []string // a program that runs it, and its arguments
 	// nobody runs it as a user without rights, if the tests run as root: for root no file is unreadable.
 	nobody bool
+	// shows says that it shows a PIN to its user, as it must: what it prints is no log.
+	shows bool
 }
 
 // result is how a program ended.
@@ -58,7 +60,10 @@ type running struct {
 func (w *world) begin(p program) *running {
 	w.Helper()
 	name := filepath.Base(p.path) + " " + strings.Join(p.args, " ")
-	r := &running{w: w, name: name, done: make(chan struct{}), stdout: w.newLog(name + " (stdout)"), stderr: w.newLog(name + " (stderr)")}
+	r := &running{w: w, name: name, done: make(chan struct{}), stdout: new(printed), stderr: new(printed)}
+	if !p.shows {
+		r.stdout, r.stderr = w.newLog(name+" (stdout)"), w.newLog(name+" (stderr)")
+	}
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), runLimit)
 	line := append(append(p.wrap, p.path), p.args...)
 	cmd := exec.CommandContext(r.ctx, line[0], line[1:]...)

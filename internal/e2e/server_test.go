@@ -38,6 +38,7 @@ var scenarios = []struct {
 }{
 	{"expired window", map[string]string{"Prosody": "c2s and c2s"}, expiredWindow}, // the longest: it comes first
 	{"wrong PIN", map[string]string{"Prosody": "c2s and go-xmpp", "ejabberd": "go-xmpp and c2s"}, wrongPIN},
+	{"typed PIN", map[string]string{"Prosody": "c2s and go-xmpp", "ejabberd": "go-xmpp and c2s"}, typedPIN},
 	{"PIN with letters", map[string]string{"ejabberd": "c2s and c2s"}, pinWithLetters},
 	{"closed window", map[string]string{"Prosody": "go-xmpp and c2s", "ejabberd": "c2s and go-xmpp"}, closedWindow},
 	{"owners", map[string]string{"Prosody": "go-xmpp and go-xmpp", "ejabberd": "c2s and c2s"}, severalOwners},

@@ -94,9 +94,9 @@ func (l *local) pairingCommand() *cobra.Command {
 	c := &cobra.Command{Use: "pairing", Short: "Open, close or unlock pairing", Args: cobra.NoArgs, RunE: helpOnly}
 	var allow []string
 	open := &cobra.Command{
-		Use: "open", Short: "Open a pairing window: the PIN is on the display",
+		Use: "open", Short: "Open a pairing window",
 		Long: `open opens a pairing window, in place of one that may be open. Whoever is named by --allow may pair in
-it, and owners, with one more program of theirs. While the device has no owner, its own domain and the
+it, and owners, with one more program of theirs; it says where the PIN is. While the device has no owner, its own domain and the
 local network may too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
