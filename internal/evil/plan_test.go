@@ -78,7 +78,7 @@ func (c *tally) String() string {
 func (c *tally) mustBeWorthIt(t *testing.T, whole bool) {
 	came := []string{
 		"pair: done", "pair: failed", "open: done", "open: failed", "admit: done", "remove: done", "remove: failed",
-		"guess", "old PIN", "rogue certificate", "replay", "restart", "recovered",
+		"guess", "old PIN", "typed", "rogue certificate", "replay", "restart", "recovered",
 	}
 	for _, m := range moves {
 		came = append(came, "move: "+m.name)
@@ -113,6 +113,7 @@ type plan struct {
 	admitted map[*phone]bool // whom an owner has named for the window
 	removed  map[*phone]bool // whom an owner has removed
 	step     *step           // the one that is played
+	tried    map[string]bool // bare JIDs in whose name somebody has ever tried PINs
 }
 
 // step is what is noted while one is played, for the model.
@@ -137,11 +138,18 @@ func newPlan(t *testing.T, seed uint64, c *tally) *plan {
 	p := &plan{
 		server: s, t: t, rnd: rand.New(rand.NewPCG(seed, 3)), tally: c,
 		may: make(model), admitted: make(map[*phone]bool), removed: make(map[*phone]bool),
+		tried: make(map[string]bool),
 	}
 	if p.rnd.IntN(2) == 0 { // else it is the year 2000, and the clock was never set
 		time.Sleep(time.Until(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)))
 	}
-	p.box, p.box2 = startDevice(t, s, boxJID), startDevice(t, s, box2JID)
+	start := func() *device { return startDevice(t, s, boxJID) }
+	if p.rnd.IntN(3) == 0 {
+		start = func() *device { return startTyped(t, s, boxJID) }
+		p.tally.add("typed")
+		p.note("PINs are typed")
+	}
+	p.box, p.box2 = start(), startDevice(t, s, box2JID)
 	p.romeo, p.paul = startPhone(t, s, romeoJID), startPhone(t, s, paulJID)
 	p.opened()
 	p.begin()

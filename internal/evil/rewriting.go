@@ -30,6 +30,8 @@ var Rewritings = []Rewriting{
 	{"a method more offered, x509", true, false, false, In(Offer, Replace("<method name='srp'/>", "<method name='x509'/><method name='srp'/>"))},
 	{"a method more offered, srp", false, true, false, In(Offer, Replace("<method name='x509'/>", "<method name='srp'/><method name='x509'/>"))},
 	{"a method more answered", true, true, false, In(Answer, Replace("<method ", "<method name='openpgp'/><method "))},
+	{"PIN to be typed", true, false, true, In(Answer, Replace("<method name='srp'/></security>", "<method name='srp'/><typed xmlns='urn:xtls-agent:pairing:0'/></security>"))},
+	{"PIN to be typed, in a later session", false, true, false, In(Answer, Replace("</security>", "<typed xmlns='urn:xtls-agent:pairing:0'/></security>"))},
 	{"no security offered", true, true, true, In(Offer, Replace("<security.*</security>", ""))},
 	{"no security answered", true, true, true, In(Answer, Replace("<security.*</security>", ""))},
 	{"no method offered", true, true, true, In(Offer, Replace("<method [^>]*>", ""))},

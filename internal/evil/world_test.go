@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,6 +55,7 @@ type device struct {
 	t      testing.TB
 	server *server
 	full   string
+	typed  bool      // PINs are typed on it
 	rand   io.Reader // it goes on over restarts
 	text   string    // the configuration
 	cfg    *agent.Config
@@ -142,9 +144,44 @@ func (d *device) at() string {
 	return addr
 }
 
+// startTyped starts a new device, on which PINs are typed; it has a window open too.
+func startTyped(t testing.TB, s *server, full string) *device {
+	t.Helper()
+	d := newDevice(t, s, full)
+	d.typed = true
+	d.text = strings.Replace(d.text, `"key:"`, `"key:?digits=on"`, 1) + "[pairing]\nmode = \"typed\"\n"
+	var err error
+	if d.cfg, err = agent.ParseConfig([]byte(d.text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.cfg.Socket(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.start()
+	return d
+}
+
+// types plays a person who has been shown a PIN, and waits for the device to ask for it until ctx ends.
+func (d *device) types(ctx context.Context, pin owner.PIN) {
+	for ctx.Err() == nil {
+		if d.typed && d.screen.asks() {
+			_, _ = io.WriteString(d.keys, pin.Digits()+"\n")
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // press presses the button, and waits for the window that it opens.
 func (d *device) press() {
 	d.t.Helper()
+	if d.typed {
+		if _, err := io.WriteString(d.keys, "press\n"); err != nil {
+			d.t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		return
+	}
 	shown := d.screen.count()
 	if _, err := io.WriteString(d.keys, "\n"); err != nil {
 		d.t.Fatal(err)
@@ -155,6 +192,9 @@ func (d *device) press() {
 // freshPIN returns the PIN on the display. A display may be a moment behind the PIN that was spent.
 func (d *device) freshPIN() string {
 	d.t.Helper()
+	if d.typed && d.screen.count() == 0 {
+		return "1618 0339"
+	}
 	for range 200 {
 		if good, wrong := d.proofs.count(); d.screen.count() > good+wrong {
 			break
@@ -205,9 +245,17 @@ func startPhone(t testing.TB, s *server, full string) *phone {
 
 // pair pairs with the device at full, while the person reads the PIN from the display of the device that he stands before.
 func (p *phone) pair(ctx context.Context, full string, before *device) error {
+	typing, done := context.WithCancel(ctx)
+	var person sync.WaitGroup
+	defer person.Wait()
+	defer done()
 	pairing, err := p.Pair(ctx, owner.Request{Device: jid.MustParse(full), PIN: func(context.Context) (owner.PIN, error) {
 		p.asked.Add(1)
 		return owner.ParsePIN(before.freshPIN())
+	}, Show: func(_ context.Context, pin owner.PIN) error {
+		p.asked.Add(1)
+		person.Go(func() { before.types(typing, pin) })
+		return nil
 	}})
 	if err == nil {
 		pairing.Session.Close()
@@ -252,8 +300,9 @@ func (p *phone) mustKnow(d *device) {
 
 // screen is the device's display: it keeps the PINs that it was made to show.
 type screen struct {
-	mu    sync.Mutex // guards shown
+	mu    sync.Mutex // guards both
 	shown []string   // each once, oldest first
+	now   string     // the picture
 }
 
 var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
@@ -262,6 +311,7 @@ var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.now = string(p)
 	for _, pin := range pinOnScreen.FindAllString(string(p), -1) {
 		if !slices.Contains(s.shown, pin) {
 			s.shown = append(s.shown, pin)
@@ -275,6 +325,13 @@ func (s *screen) pins() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.shown)
+}
+
+// asks reports whether it asks for a PIN that is to be typed.
+func (s *screen) asks() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.now, "Type the PIN that") || strings.Contains(s.now, "Several want to pair.")
 }
 
 func (s *screen) count() int { return len(s.pins()) }
