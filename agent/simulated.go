@@ -32,9 +32,28 @@ listen = "127.0.0.1:0"
 mdns = false
 `
 
+const simulatedKeypad = `
+display = ["term:"]
+button = ["key:?digits=on"]
+[lan]
+listen = "127.0.0.1:0"
+mdns = false
+[pairing]
+mode = "typed"
+`
+
 // StartSimulated starts a device. lamp hears "on" and "off".
 func StartSimulated(ctx context.Context, name string, screen io.Writer, lamp func(state string)) (*Simulated, error) {
-	cfg, err := ParseConfig([]byte(simulatedConfig))
+	return simulate(ctx, simulatedConfig, name, screen, lamp)
+}
+
+// StartSimulatedKeypad is StartSimulated for a device on which PINs are typed.
+func StartSimulatedKeypad(ctx context.Context, name string, screen io.Writer, lamp func(state string)) (*Simulated, error) {
+	return simulate(ctx, simulatedKeypad, name, screen, lamp)
+}
+
+func simulate(ctx context.Context, config, name string, screen io.Writer, lamp func(state string)) (*Simulated, error) {
+	cfg, err := ParseConfig([]byte(config))
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +94,9 @@ func StartSimulated(ctx context.Context, name string, screen io.Writer, lamp fun
 
 // Press presses the device's button.
 func (s *Simulated) Press() { _, _ = io.WriteString(s.keys, "\n") }
+
+// Type types a PIN on the device, and OK. Nobody asks for one before its display does.
+func (s *Simulated) Type(digits string) { _, _ = io.WriteString(s.keys, digits+"\n") }
 
 // Stop switches the device off.
 func (s *Simulated) Stop() { s.stop() }

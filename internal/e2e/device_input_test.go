@@ -24,6 +24,8 @@ var badConfigs = []struct {
 	{"unknown link", replace("[lan]", "[xmpp]\njid = \"box@home.test\"\nlink = \"bosh\"\n[lan]"), []string{"line 8", "go-xmpp"}},
 	{"unknown display", replace("term:", "crt:"), []string{"line 2", "crt"}},
 	{"unknown button", replace("socket:", "doorbell:"), []string{"line 3", "doorbell"}},
+	{"PINs to be typed without digits", replace("[lan]", "[pairing]\nmode = \"typed\"\n[lan]"), []string{"digits=on"}},
+	{"PINs on a web site", replace("[lan]", "[pairing]\nmode = \"web\"\n[lan]"), []string{"line 7", "not built yet"}},
 	{"window too long", replace("[lan]", "[pairing]\nwindow = \"1h\"\n[lan]"), []string{"1m to 15m"}},
 	{"allow that is no JID", replace("[lan]", "[pairing]\nallow = [\"Romeo\u00a0Montague\"]\n[lan]"), []string{"allow"}},
 	{"nobody could reach it", replace("enabled = true", "enabled = false"), []string{"nobody could reach the device"}},

@@ -71,6 +71,9 @@ func TestNodePairsWithADevice(t *testing.T) {
 	t.Run("what is refused before a PIN is used", func(t *testing.T) { o.beforePairing(t, d) })
 	t.Run("wrong PIN, pair, second session", func(t *testing.T) { o.pairs(t, d) })
 	t.Run("a new process opens without a PIN", func(t *testing.T) { o.opensAgain(t, d) })
+	t.Run("a PIN that is typed on the device", func(t *testing.T) {
+		(&jsOwner{wasm: wasm, store: t.TempDir()}).pairsByKeypad(t, startDeviceBy(t, agent.StartSimulatedKeypad))
+	})
 }
 
 // jsOwner is an owner in Node: its store outlives its processes.
@@ -170,6 +173,30 @@ func (o *jsOwner) controls(t *testing.T, n *node) {
 	n.refused("call on a closed session", "closed")
 }
 
+func (o *jsOwner) pairsByKeypad(t *testing.T, d *device) {
+	n := o.start(t, d, "typed")
+	n.read("loaded")
+	n.read("owner")
+	n.refused("no show()", "cannot-show")
+	for _, typed := range []func(shown string) string{other, func(shown string) string { return shown }} {
+		shown := n.read("show").Text
+		if !pinOnDisplay.MatchString(shown) {
+			t.Fatalf("shown %q", shown)
+		}
+		d.waitFor(t, "Type the PIN that romeo@browser shows")
+		d.forget()
+		pin := typed(shown)
+		d.typeIn(pin)
+		if pin != shown {
+			n.refused("wrong PIN", "wrong-pin")
+		}
+	}
+	if paired := n.read("paired"); paired.Device.State != "confirmed" {
+		t.Errorf("paired: %+v", paired)
+	}
+	n.ends()
+}
+
 func (o *jsOwner) opensAgain(t *testing.T, d *device) {
 	n := o.start(t, d, "open")
 	n.read("loaded")
@@ -198,18 +225,21 @@ func other(p string) string {
 
 // device is a simulated device and what its display has shown.
 type device struct {
-	addr string
-	stop func()
+	addr   string
+	stop   func()
+	typeIn func(digits string)
 
 	mu     sync.Mutex // guards what follows
 	screen strings.Builder
 	heard  []string
 }
 
-func startDevice(t *testing.T) *device {
+func startDevice(t *testing.T) *device { return startDeviceBy(t, agent.StartSimulated) }
+
+func startDeviceBy(t *testing.T, start func(context.Context, string, io.Writer, func(string)) (*agent.Simulated, error)) *device {
 	t.Helper()
 	d := &device{}
-	simulated, err := agent.StartSimulated(context.Background(), "Box", d, func(state string) {
+	simulated, err := start(context.Background(), "Box", d, func(state string) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.heard = append(d.heard, state)
@@ -218,9 +248,16 @@ func startDevice(t *testing.T) *device {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	d.addr, d.stop = simulated.Addr, func() { once.Do(simulated.Stop) }
+	d.addr, d.stop, d.typeIn = simulated.Addr, func() { once.Do(simulated.Stop) }, simulated.Type
 	t.Cleanup(d.stop)
 	return d
+}
+
+// forget forgets what the display has shown.
+func (d *device) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.screen.Reset()
 }
 
 // Write takes what the display shows.

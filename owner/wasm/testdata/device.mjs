@@ -62,6 +62,14 @@ const parts = {
 		await first.closed;
 		await second();
 	},
+	async typed() {
+		await refused("no show()", owner.pair({ pin }));
+		const show = (text) => tell("show", { text });
+		await refused("wrong PIN", owner.pair({ pin, show }));
+		const session = await owner.pair({ pin, show });
+		tell("paired", { code: session.code, security: session.security, device: session.device });
+		await session.close();
+	},
 	async open() {
 		await second();
 		const session = await owner.open();
