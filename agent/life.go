@@ -191,7 +191,9 @@ func (l *life) openWhenShown(ctx context.Context) {
 // show puts a notice of the policy on the displays.
 func (l *life) show(n pairing.Notice) {
 	l.changeSign(func(s *sign) { s.notice = n })
-	l.guests.windowMayBeOpen()
+	if !n.Kind.OfKeys() { // whoever asks to see the device could time the keys
+		l.guests.windowMayBeOpen()
+	}
 	switch n.Kind {
 	case pairing.NoticePIN, pairing.NoticeLabel, pairing.NoticeBegin, pairing.NoticeType:
 		xtls.PrepareSRP() // while he who reads this is typing

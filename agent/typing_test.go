@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,12 +15,15 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"mellium.im/xmpp/jid"
 
 	"xtls-agent/hw/button"
 	"xtls-agent/hw/display"
 	"xtls-agent/owner"
 	"xtls-agent/pairing"
 	"xtls-agent/trust"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/stream"
 	"xtls-agent/xtls"
 )
 
@@ -205,6 +209,60 @@ func TestEchoOfATypedPIN(t *testing.T) {
 		s := sign{notice: policy.Digit(now, digit).Notices[0]}.screen("box@home.example")
 		if s.PIN != "31415926"[:i+1] || s.URI != "" {
 			t.Errorf("after %d digits the display shows %q, and a code for %q", i+1, s.PIN, s.URI)
+		}
+	}
+}
+
+// Who waits on the server to be shown the device hears of a window, and nothing of the keys: when they are pressed would tell something
+// of the PIN.
+func TestKeysAreNotHeardOutside(t *testing.T) {
+	cfg, err := ParseConfig([]byte(strings.ReplaceAll(withDigits, "RUN", t.TempDir()) +
+		"[xmpp]\njid = \"box@home.example\"\npassword_file = \"none\"\n" + typedMode))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := New(cfg, trust.NewMemStore(), Env{Display: display.Env{Stdout: io.Discard, IsTerminal: func() bool { return true }}})
+	p, err := openPanel(cfg, a.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	l, err := newLife(a, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := jid.MustParse("juliet@home.example")
+	here, there := net.Pipe()
+	go func() {
+		link, err := stream.Client(t.Context(), there, stream.Config{Local: guest, Remote: jid.MustParse("box@home.example")})
+		if err == nil {
+			_ = link.WriteStanza(&xmpp.Stanza{Kind: xmpp.Presence, Type: "subscribe"})
+		}
+	}()
+	link, err := stream.Server(t.Context(), here, stream.Config{Local: jid.MustParse("box@home.example")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := xmpp.NewSession(link, nil)
+	l.guests.requests.Mount(s)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(t.Context()) })
+	defer serving.Wait()
+	defer s.Close()
+	for len(l.guests.requests.Pending()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := l.keeper.Open(pairing.Opening{By: pairing.ByLocal}); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[pairing.NoticeKind]bool{
+		pairing.NoticeBegin: true, pairing.NoticeType: true, pairing.NoticeTyping: false, pairing.NoticeFull: false,
+		pairing.NoticeShort: false, pairing.NoticeTrivial: false, pairing.NoticeUsed: false, pairing.NoticeChecking: true,
+	} {
+		l.guests.asking.clear()
+		l.show(pairing.Notice{Kind: kind})
+		if _, told := l.guests.asking.next(); told != want {
+			t.Errorf("at %q the guest is told something: %v", pairing.Notice{Kind: kind}.Text(), told)
 		}
 	}
 }

@@ -55,3 +55,13 @@ const (
 	NoticeMistyped                      // it was wrong
 	numNoticeKinds
 )
+
+// OfKeys reports whether a notice answers a key of a PIN that is being typed. When keys are pressed is for nobody outside: it tells
+// something of the PIN.
+func (k NoticeKind) OfKeys() bool {
+	switch k {
+	case NoticeTyping, NoticeFull, NoticeShort, NoticeTrivial, NoticeUsed:
+		return true
+	}
+	return false
+}

@@ -92,13 +92,17 @@ func (p *Policy) give(now time.Time, pin PIN, eff *Effects) {
 }
 
 // replace ends the attempt that a peer may have waiting, for a new one: a phone that lost its network comes again, and its old
-// handshake would stand in its way until the window ends.
+// handshake would stand in its way until the window ends. Digits of the PIN that the old one has shown go with it, unless they may be
+// of another's: no stranger wipes out what is typed for an owner by coming again and again.
 func (p *Policy) replace(peer Peer, eff *Effects) {
+	alone := p.inPhase(awaiting) == 1
 	p.endAll(eff, ErrReplaced, func(old *attempt) bool {
 		if old.phase != awaiting || old.peer.key() != peer.key() {
 			return false
 		}
-		p.window.typed = Typed{} // of the PIN that the older one has shown
+		if alone {
+			p.window.typed = Typed{}
+		}
 		return true
 	})
 }

@@ -346,6 +346,16 @@ func TestPeerComesAgainWhileAPersonTypes(t *testing.T) {
 	if _, err := r.start(r.peer(0)); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a second handshake while the first proves its PIN: %v", err)
 	}
+	r.take(r.p.Close(r.now))
+	r.must(r.open(press))
+	r.mustStart(r.peer(2))
+	r.mustStart(r.peer(3))
+	r.types("3141")
+	r.mustStart(r.peer(3))
+	r.wantTyped("3141") // of peer 2's PIN, for all that is known
+	r.take(r.p.Close(r.now))
+	r.must(r.open(press))
+	again = r.mustStart(r.peer(0)).ID
 	other := r.mustStart(r.peer(1)).ID
 	if r.ended[again] != nil || r.ended[other] != nil {
 		t.Error("another peer's attempt was replaced")
