@@ -30,6 +30,11 @@ type Env struct {
 	Display display.Env
 	Button  button.Env
 	Output  output.Env
+	// ExecSocket is where a helper runs programs ([ServeExec]); "" has them as children.
+	ExecSocket string
+	// Alive is called at each AliveEvery, as long as the device could tell how it is doing; may be nil.
+	Alive      func()
+	AliveEvery time.Duration
 	// Ready is called once the device can be reached or is trying to be; may be nil.
 	Ready func()
 	// Dial, if set, makes the link to the device's server in the place of the one that the configuration selects.
@@ -77,6 +82,9 @@ func (e Env) withDefaults() Env {
 	}
 	if e.Ready == nil {
 		e.Ready = func() {}
+	}
+	if e.Alive == nil || e.AliveEvery <= 0 {
+		e.Alive, e.AliveEvery = func() {}, time.Hour
 	}
 	if e.Listening == nil {
 		e.Listening = func(string) {}
@@ -164,9 +172,18 @@ func (a *Agent) awaitRoom(ctx context.Context, p *panel, why error) {
 		a.env.Log.Warn("no display works", "err", err)
 	}
 	a.env.Ready() // it is trying to be reached
-	select {
-	case <-time.After(storeRetry):
-	case <-ctx.Done():
+	alive := time.NewTicker(a.env.AliveEvery)
+	defer alive.Stop()
+	retry := time.After(storeRetry)
+	for {
+		select {
+		case <-alive.C:
+			a.env.Alive()
+		case <-retry:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

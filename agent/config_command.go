@@ -75,8 +75,7 @@ func (c Command) check() error {
 			return fmt.Errorf("field %q: a range needs both min and max", f.Name)
 		}
 	}
-	_, err := exec.NewRunner(nil).Command(c.definition())
-	return err
+	return c.definition().Check()
 }
 
 func (c Command) definition() exec.Definition {

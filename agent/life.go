@@ -105,7 +105,7 @@ func (l *life) newKeeper() error {
 
 // newCommands builds both registries: what the local socket may do besides is in commands.go.
 func (l *life) newCommands() error {
-	configured, err := l.cfg.commands(exec.NewRunner(l.log), l.panel.outlets)
+	configured, err := l.cfg.commands(l.runner(), l.panel.outlets)
 	if err != nil {
 		return err
 	}
@@ -122,6 +122,14 @@ func (l *life) newCommands() error {
 	return errors.Join(
 		l.forOwners.Add(append(owners, configured...)...),
 		l.forLocal.Add(append(append(builtin, configured...), l.localCommands()...)...))
+}
+
+// runner runs programs as children, or through the helper.
+func (l *life) runner() *exec.Runner {
+	if l.env.ExecSocket != "" {
+		return exec.NewRunnerApart(l.env.ExecSocket, l.log)
+	}
+	return exec.NewRunner(l.log)
 }
 
 // run runs everything until ctx ends or the life does, and waits for all of it.
@@ -143,19 +151,29 @@ func (l *life) run(ctx context.Context) error {
 	if l.account != nil {
 		group.Go(func() error { return l.serveServer(ctx) })
 	}
-	group.Go(func() error {
-		select {
-		case err := <-l.end:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
+	group.Go(func() error { return l.awaitEnd(ctx) })
 	err := group.Wait()
 	l.forOwners.Close() // a command that still runs may remove an owner
 	l.forLocal.Close()
 	l.ending.Wait()
 	return err
+}
+
+// awaitEnd waits for a reason to end. Meanwhile it says that the device is alive: that whatever a status is made of answers.
+func (l *life) awaitEnd(ctx context.Context) error {
+	alive := time.NewTicker(l.env.AliveEvery)
+	defer alive.Stop()
+	for {
+		select {
+		case <-alive.C:
+			l.Status()
+			l.env.Alive()
+		case err := <-l.end:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // stop ends the life for a reason; the first one counts.

@@ -61,9 +61,10 @@ type Command struct {
 	Run func(ctx context.Context, c Call) (Result, error)
 }
 
+// How long a command may run: what it says, within these.
 const (
-	defaultTimeout = 30 * time.Second
-	maxTimeout     = time.Hour
+	DefaultTimeout = 30 * time.Second
+	MaxTimeout     = time.Hour
 )
 
 const maxName = 64
@@ -88,10 +89,10 @@ func (c Command) checked() (Command, error) {
 		c.Title = c.Name
 	}
 	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
+		c.Timeout = DefaultTimeout
 	}
-	if c.Timeout < 0 || c.Timeout > maxTimeout {
-		return c, fmt.Errorf("command %q: the time limit must be between 1ns and %v", c.Name, maxTimeout)
+	if c.Timeout < 0 || c.Timeout > MaxTimeout {
+		return c, fmt.Errorf("command %q: the time limit must be between 1ns and %v", c.Name, MaxTimeout)
 	}
 	seen := make(map[string]bool)
 	for _, f := range c.Fields {

@@ -13,6 +13,9 @@
 //     seconds later. It is killed too when the program has ended, so nothing stays behind.
 //     A process that leaves the group by setsid(2) escapes that; it cannot hold up the answer.
 //
+// A [Runner] has programs as its children, or asks a [Helper] for them: a process of its own for each, with other rights than the agent's,
+// which believes the agent no more than a command's name and values. See docs/design/007-exec.md.
+//
 // Output (stdout and stderr together) is kept up to 64 KiB. Arguments can be seen by every user
 // of the device, in ps: a field of type text-private is refused therefore.
 package exec

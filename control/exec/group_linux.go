@@ -86,8 +86,8 @@ func sealDescriptors() error {
 	return nil
 }
 
-// lookup finds a user. "" is the agent's own.
-func lookup(name string) (identity, error) {
+// exists finds a user. "" is the agent's own.
+func exists(name string) (identity, error) {
 	if name == "" {
 		return identity{}, nil
 	}
@@ -102,14 +102,6 @@ func lookup(name string) (identity, error) {
 	if who.gid, err = number(u.Gid); err != nil {
 		return identity{}, err
 	}
-	switch euid := os.Geteuid(); {
-	case euid == 0:
-		who.change = true
-	case euid == int(who.uid):
-		return who, nil // that is who we are
-	default:
-		return identity{}, fmt.Errorf("running a program as user %q needs the agent to run as root", name)
-	}
 	groups, err := u.GroupIds()
 	if err != nil {
 		return identity{}, fmt.Errorf("reading the groups of user %q: %w", name, err)
@@ -120,6 +112,21 @@ func lookup(name string) (identity, error) {
 			return identity{}, err
 		}
 		who.groups = append(who.groups, gid)
+	}
+	return who, nil
+}
+
+// lookup finds a user whom this process may become.
+func lookup(name string) (identity, error) {
+	who, err := exists(name)
+	if name == "" || err != nil {
+		return who, err
+	}
+	switch euid := os.Geteuid(); {
+	case euid == 0:
+		who.change = true
+	case euid != int(who.uid):
+		return identity{}, fmt.Errorf("running a program as user %q needs the agent to run as root", name)
 	}
 	return who, nil
 }

@@ -17,4 +17,6 @@ func runGroup(context.Context, *exec.Cmd, identity, time.Duration) (bool, error)
 	return false, errPlatform
 }
 
+func exists(string) (identity, error) { return identity{}, errPlatform }
+
 func lookup(string) (identity, error) { return identity{}, errPlatform }

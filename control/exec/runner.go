@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"xtls-agent/control"
+	"xtls-agent/xmpp/form"
 )
 
 // Limits of a run.
@@ -30,102 +32,155 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 type Runner struct {
 	log    *slog.Logger
 	slots  chan struct{}
-	probes chan struct{} // slots of their own: what a device asks itself keeps no owner waiting
+	probes chan struct{}                               // slots of their own: what a device asks itself keeps no owner waiting
+	run    func(context.Context, job) (outcome, error) // an error means that it did not start
+	finds  func(user string) (identity, error)         // whom to run it as
 }
 
-// NewRunner returns a runner. A nil logger means silence; it is told which program ran,
-// and never its arguments.
+// NewRunner returns a runner whose programs are children of this process. A nil logger means silence; it is
+// told which program ran, and never its arguments.
 func NewRunner(log *slog.Logger) *Runner {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{log: log, slots: make(chan struct{}, maxAtOnce), probes: make(chan struct{}, maxAtOnce)}
+	return &Runner{log: log, slots: make(chan struct{}, maxAtOnce), probes: make(chan struct{}, maxAtOnce), run: asChild, finds: lookup}
+}
+
+// program is a definition that could run.
+type program struct {
+	Definition
+	args  []argument
+	state []string // the argument vector of what tells the state; nil: nothing does
+	who   identity
+}
+
+// job is one run of a program.
+type job struct {
+	program
+	argv   []string
+	values form.Values // what argv was made from
+	probe  bool        // it tells the state
+}
+
+// compile checks a definition. It fails on one that could not run safely or at all, such as one with an unknown user.
+func (r *Runner) compile(d Definition) (program, error) {
+	args, err := d.compile()
+	if err != nil {
+		return program{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
+	}
+	state, err := d.compileState()
+	if err != nil {
+		return program{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
+	}
+	who, err := r.finds(d.User)
+	if err != nil {
+		return program{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
+	}
+	return program{Definition: d, args: args, state: state, who: who}, nil
+}
+
+// Check reports what [Runner.Command] would refuse, whichever runner that is: whether this process may run it is another question.
+func (d Definition) Check() error {
+	r := Runner{finds: exists}
+	_, err := r.compile(d)
+	return err
 }
 
 // Command compiles a definition. It fails on one that could not run safely or at all, such as one
 // with an unknown user. Whether the program is there shows when it runs.
 func (r *Runner) Command(d Definition) (control.Command, error) {
-	args, err := d.compile()
+	p, err := r.compile(d)
 	if err != nil {
-		return control.Command{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
+		return control.Command{}, err
 	}
-	who, err := lookup(d.User)
-	if err != nil {
-		return control.Command{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
-	}
-	state, err := r.source(d, who)
-	if err != nil {
-		return control.Command{}, fmt.Errorf("exec: command %q: %w", d.Name, err)
-	}
-	c := control.Command{Name: d.Name, Title: d.Title, Timeout: d.Timeout, State: state}
-	for _, f := range d.Fields {
-		c.Fields = append(c.Fields, f.Field)
-	}
+	c := control.Command{Name: d.Name, Title: d.Title, Timeout: d.Timeout, Fields: d.form().Fields, State: r.source(p)}
 	c.Run = func(ctx context.Context, call control.Call) (control.Result, error) {
-		argv, err := expand(args, call.Values, d.Fields)
+		argv, err := expand(p.args, call.Values, d.Fields)
 		if err != nil {
 			return control.Result{}, err
 		}
-		return r.run(ctx, argv, d, who)
+		return r.oneOfFew(ctx, job{program: p, argv: argv, values: call.Values})
 	}
 	return c, nil
+}
+
+// form is what is asked.
+func (d Definition) form() *form.Form {
+	f := form.New(d.Title)
+	for _, field := range d.Fields {
+		f.Fields = append(f.Fields, field.Field)
+	}
+	return f
 }
 
 // errBusy is what an owner reads when all slots are taken.
 var errBusy = errors.New("too many programs are running: try again later")
 
-func (r *Runner) run(ctx context.Context, argv []string, d Definition, who identity) (control.Result, error) {
+func (r *Runner) oneOfFew(ctx context.Context, j job) (control.Result, error) {
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	default:
 		return control.Result{}, errBusy
 	}
-	var out capture
-	cmd := program(argv, d, who)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	killed, err := runGroup(ctx, cmd, who, termGrace)
-	if !killed && !ran(err) {
-		r.log.Warn("program did not start", "command", d.Name, "err", err)
-		return control.Result{}, fmt.Errorf("the device cannot run the program of %s: %w", d.Name, cause(err))
+	out, err := r.run(ctx, j)
+	if err != nil {
+		r.log.Warn("program did not start", "command", j.Name, "err", err)
+		return control.Result{}, fmt.Errorf("the device cannot run the program of %s: %w", j.Name, cause(err))
 	}
-	res := describe(ctx, cmd.ProcessState, killed, d)
-	if res.Output, res.Note = out.text(), ""; out.cut() {
-		res.Note = fmt.Sprintf("the output was cut after %d KiB", maxOutput>>10)
+	return out.describe(ctx, j.Name), nil
+}
+
+// asChild runs the program as a child of this process.
+func asChild(ctx context.Context, j job) (outcome, error) {
+	var out capture
+	var last, errs tail
+	cmd := &exec.Cmd{Path: j.argv[0], Args: j.argv, Dir: j.Dir, Env: environment(j.Env, j.who), WaitDelay: pipeGrace}
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+	}
+	if cmd.Stdout, cmd.Stderr = &out, &out; j.probe {
+		cmd.Stdout, cmd.Stderr = &last, &errs
+	}
+	killed, err := runGroup(ctx, cmd, j.who, termGrace)
+	var exit *exec.ExitError
+	if err != nil && !killed && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+		return outcome{}, err
+	}
+	res := outcome{Output: out.bytes(), Cut: out.cut(), Killed: killed, Exit: cmd.ProcessState.ExitCode(), End: cmd.ProcessState.String()}
+	if j.probe {
+		res.Output, res.Errors = last.data, errs.data
 	}
 	return res, nil
 }
 
-// program is a process that has not started yet, with all that it gets from us but its output.
-func program(argv []string, d Definition, who identity) *exec.Cmd {
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: d.Dir, Env: environment(d.Env, who), WaitDelay: pipeGrace}
-	if cmd.Dir == "" {
-		cmd.Dir = "/"
-	}
-	return cmd
+// outcome is what came of a run, before it is put in words.
+type outcome struct {
+	Output []byte // of one that tells a state, the end of its standard output
+	Errors []byte `json:",omitempty"` // and the end of its standard error; else nil
+	Cut    bool   // whether the program wrote more
+	Killed bool   // whether it was ended
+	Exit   int    // its exit code; negative if a signal ended it
+	End    string // how it ended: "exit status 3", "signal: killed"
 }
 
-// ran reports whether err is one of a program that has run.
-func ran(err error) bool {
-	var exit *exec.ExitError
-	return err == nil || errors.As(err, &exit) || errors.Is(err, exec.ErrWaitDelay)
-}
-
-// describe says how a program ended.
-func describe(ctx context.Context, state *os.ProcessState, killed bool, d Definition) control.Result {
-	var res control.Result
-	code := state.ExitCode()
+// describe puts it in words. ctx is the run's.
+func (o outcome) describe(ctx context.Context, name string) control.Result {
+	res := control.Result{Output: string(o.Output)}
 	switch {
-	case killed && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		res.Failure = d.Name + " was ended: it did not finish within its time limit"
-	case killed:
-		res.Failure = d.Name + " was ended before it finished"
-	case code < 0:
-		res.Failure = d.Name + " ended by " + state.String() // "signal: killed"
-	case code > 0:
-		res.Exit, res.Failure = &code, fmt.Sprintf("%s failed with exit code %d", d.Name, code)
+	case o.Killed && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		res.Failure = name + " was ended: it did not finish within its time limit"
+	case o.Killed:
+		res.Failure = name + " was ended before it finished"
+	case o.Exit < 0:
+		res.Failure = name + " ended by " + o.End
+	case o.Exit > 0:
+		res.Exit, res.Failure = &o.Exit, fmt.Sprintf("%s failed with exit code %d", name, o.Exit)
 	default:
-		res.Exit = &code
+		res.Exit = &o.Exit
+	}
+	if o.Cut {
+		res.Note = fmt.Sprintf("the output was cut after %d KiB", maxOutput>>10)
 	}
 	return res
 }
@@ -180,10 +235,10 @@ func (c *capture) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *capture) text() string {
+func (c *capture) bytes() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return string(c.data)
+	return bytes.Clone(c.data)
 }
 
 func (c *capture) cut() bool {

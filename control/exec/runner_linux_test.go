@@ -25,9 +25,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // run runs a shell script with arguments as a command.
 func run(t *testing.T, ctx context.Context, d Definition, script string, args ...string) control.Result {
 	t.Helper()
+	d = scripted(d, script, args...)
+	return runBy(t, ctx, NewRunner(nil), d)
+}
+
+func scripted(d Definition, script string, args ...string) Definition {
 	d.Name = "test"
 	d.Args = append([]string{"/bin/sh", "-c", strings.NewReplacer("{", "{{", "}", "}}").Replace(script), "sh"}, args...)
-	c, err := NewRunner(nil).Command(d)
+	return d
+}
+
+func runBy(t *testing.T, ctx context.Context, r *Runner, d Definition) control.Result {
+	t.Helper()
+	c, err := r.Command(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,58 +48,76 @@ func run(t *testing.T, ctx context.Context, d Definition, script string, args ..
 	return res
 }
 
+// runFunc is [run], or the same by a helper.
+type runFunc func(t *testing.T, ctx context.Context, d Definition, script string, args ...string) control.Result
+
+// both plays a test with a child of the agent's, and with one of a helper's.
+func both(t *testing.T, test func(t *testing.T, run runFunc)) {
+	t.Run("child", func(t *testing.T) { test(t, run) })
+	t.Run("apart", func(t *testing.T) {
+		test(t, func(t *testing.T, ctx context.Context, d Definition, script string, args ...string) control.Result {
+			d = scripted(d, script, args...)
+			return runBy(t, ctx, NewRunnerApart(startHelper(t, d), nil), d)
+		})
+	})
+}
+
 func TestOutputAndExitCode(t *testing.T) {
-	res := run(t, t.Context(), Definition{}, `echo "out $1"; echo err >&2; exit 3`, "a b")
-	if res.Output != "out a b\nerr\n" || res.Exit == nil || *res.Exit != 3 || res.Failure != "test failed with exit code 3" {
-		t.Errorf("%+v", res)
-	}
-	if res = run(t, t.Context(), Definition{}, "exit 0"); res.Failure != "" || *res.Exit != 0 {
-		t.Errorf("%+v", res)
-	}
-	if res = run(t, t.Context(), Definition{}, "kill -9 $$"); res.Failure != "test ended by signal: killed" || res.Exit != nil {
-		t.Errorf("%+v", res)
-	}
+	both(t, func(t *testing.T, run runFunc) {
+		res := run(t, t.Context(), Definition{}, `echo "out $1"; echo err >&2; exit 3`, "a b")
+		if res.Output != "out a b\nerr\n" || res.Exit == nil || *res.Exit != 3 || res.Failure != "test failed with exit code 3" {
+			t.Errorf("%+v", res)
+		}
+		if res = run(t, t.Context(), Definition{}, "exit 0"); res.Failure != "" || *res.Exit != 0 {
+			t.Errorf("%+v", res)
+		}
+		if res = run(t, t.Context(), Definition{}, "kill -9 $$"); res.Failure != "test ended by signal: killed" || res.Exit != nil {
+			t.Errorf("%+v", res)
+		}
+	})
 }
 
 // DESIGN §5: children get a clean environment, no descriptors, and no terminal.
 func TestChildIsClean(t *testing.T) {
-	t.Setenv("XTLS_SECRET", "hunter2")
-	file, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	leaky, err := syscall.Dup(int(file.Fd())) // without close-on-exec, as systemd hands them over
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(leaky)
-
-	env := run(t, t.Context(), Definition{Env: map[string]string{"LAMP": "1"}}, "/usr/bin/env").Output
-	for line := range strings.Lines(env) {
-		name, _, _ := strings.Cut(line, "=")
-		if !slices.Contains([]string{"PATH", "LANG", "LAMP", "PWD", "OLDPWD", "_", "SHLVL"}, name) {
-			t.Errorf("environment holds %s", line)
+	both(t, func(t *testing.T, run runFunc) {
+		t.Setenv("XTLS_SECRET", "hunter2")
+		file, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if !strings.Contains(env, "LAMP=1") {
-		t.Errorf("environment: %s", env)
-	}
-	fds := run(t, t.Context(), Definition{}, `for f in /proc/$$/fd/*; do readlink $f; done; pwd; ps -o sid=,tty= -p $$; echo $$; read x || echo eof`).Output
-	lines := strings.Split(strings.TrimSpace(fds), "\n")
-	if strings.Contains(fds, file.Name()) || lines[0] != "/dev/null" || lines[len(lines)-1] != "eof" {
-		t.Errorf("descriptors:\n%s", fds)
-	}
-	if n := strings.Count(fds, "pipe:"); n > 2 || len(lines) > 8 {
-		t.Errorf("descriptors:\n%s", fds)
-	}
-	if !slices.Contains(lines, "/") {
-		t.Errorf("working folder:\n%s", fds)
-	}
-	session := strings.Fields(lines[len(lines)-3])
-	if len(session) != 2 || session[0] != lines[len(lines)-2] || session[1] != "?" {
-		t.Errorf("session and terminal: %q", session)
-	}
+		defer file.Close()
+		leaky, err := syscall.Dup(int(file.Fd())) // without close-on-exec, as systemd hands them over
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(leaky)
+
+		env := run(t, t.Context(), Definition{Env: map[string]string{"LAMP": "1"}}, "/usr/bin/env").Output
+		for line := range strings.Lines(env) {
+			name, _, _ := strings.Cut(line, "=")
+			if !slices.Contains([]string{"PATH", "LANG", "LAMP", "PWD", "OLDPWD", "_", "SHLVL"}, name) {
+				t.Errorf("environment holds %s", line)
+			}
+		}
+		if !strings.Contains(env, "LAMP=1") {
+			t.Errorf("environment: %s", env)
+		}
+		fds := run(t, t.Context(), Definition{}, `for f in /proc/$$/fd/*; do readlink $f; done; pwd; ps -o sid=,tty= -p $$; echo $$; read x || echo eof`).Output
+		lines := strings.Split(strings.TrimSpace(fds), "\n")
+		if strings.Contains(fds, file.Name()) || lines[0] != "/dev/null" || lines[len(lines)-1] != "eof" {
+			t.Errorf("descriptors:\n%s", fds)
+		}
+		if n := strings.Count(fds, "pipe:"); n > 2 || len(lines) > 8 {
+			t.Errorf("descriptors:\n%s", fds)
+		}
+		if !slices.Contains(lines, "/") {
+			t.Errorf("working folder:\n%s", fds)
+		}
+		session := strings.Fields(lines[len(lines)-3])
+		if len(session) != 2 || session[0] != lines[len(lines)-2] || session[1] != "?" {
+			t.Errorf("session and terminal: %q", session)
+		}
+	})
 }
 
 // alive reports whether the process whose number stands in the file runs (zombies do not).
@@ -123,11 +151,13 @@ func gone(t *testing.T, file string) bool {
 }
 
 func TestTimeLimit(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if res := run(t, ctx, Definition{}, `exec sleep 60`); !strings.Contains(res.Failure, "time limit") || res.Exit != nil {
-		t.Errorf("%+v", res)
-	}
+	both(t, func(t *testing.T, run runFunc) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if res := run(t, ctx, Definition{}, `exec sleep 60`); !strings.Contains(res.Failure, "time limit") || res.Exit != nil {
+			t.Errorf("%+v", res)
+		}
+	})
 }
 
 // cancelWhenWritten returns a context that ends when something stands in the file.
@@ -149,64 +179,74 @@ func cancelWhenWritten(t *testing.T, file string) context.Context {
 
 // DESIGN §5: the process group ends at the time limit, grandchildren that ignore SIGTERM too.
 func TestGroupEnds(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "pid")
-	res := run(t, cancelWhenWritten(t, file), Definition{}, `echo before
+	both(t, func(t *testing.T, run runFunc) {
+		file := filepath.Join(t.TempDir(), "pid")
+		res := run(t, cancelWhenWritten(t, file), Definition{}, `echo before
 		trap 'echo bye; exit 0' TERM
 		(trap "" TERM; sh -c 'echo $$ >'$1'; exec sleep 60') &
 		while :; do sleep 0.05; done`, file)
-	if res.Failure != "test was ended before it finished" || !strings.HasPrefix(res.Output, "before\n") || !strings.HasSuffix(res.Output, "bye\n") {
-		t.Errorf("%+v", res)
-	}
-	if !gone(t, file) {
-		t.Error("a grandchild outlived the group")
-	}
+		if res.Failure != "test was ended before it finished" || !strings.HasPrefix(res.Output, "before\n") || !strings.HasSuffix(res.Output, "bye\n") {
+			t.Errorf("%+v", res)
+		}
+		if !gone(t, file) {
+			t.Error("a grandchild outlived the group")
+		}
+	})
 }
 
 // A program that ignores SIGTERM gets SIGKILL.
 func TestKillAfterGrace(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "ready")
-	start := time.Now()
-	res := run(t, cancelWhenWritten(t, file), Definition{}, `trap "" TERM; echo ready >$1; while :; do sleep 0.1; done`, file)
-	if took := time.Since(start); took < termGrace || took > 30*time.Second || res.Failure != "test was ended before it finished" {
-		t.Errorf("%+v after %v", res, took)
-	}
+	both(t, func(t *testing.T, run runFunc) {
+		file := filepath.Join(t.TempDir(), "ready")
+		start := time.Now()
+		res := run(t, cancelWhenWritten(t, file), Definition{}, `trap "" TERM; echo ready >$1; while :; do sleep 0.1; done`, file)
+		if took := time.Since(start); took < termGrace || took > 30*time.Second || res.Failure != "test was ended before it finished" {
+			t.Errorf("%+v after %v", res, took)
+		}
+	})
 }
 
 // What a program leaves behind in its group is killed with it.
 func TestNothingStaysBehind(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "pid")
-	start := time.Now()
-	res := run(t, t.Context(), Definition{}, `sh -c 'echo $$ >'$1'; exec sleep 60' & while [ ! -s $1 ]; do sleep 0.01; done; echo done`, file)
-	if res.Output != "done\n" || res.Failure != "" || time.Since(start) > 30*time.Second {
-		t.Errorf("%+v after %v", res, time.Since(start))
-	}
-	if !gone(t, file) {
-		t.Error("a background process was left behind")
-	}
+	both(t, func(t *testing.T, run runFunc) {
+		file := filepath.Join(t.TempDir(), "pid")
+		start := time.Now()
+		res := run(t, t.Context(), Definition{}, `sh -c 'echo $$ >'$1'; exec sleep 60' & while [ ! -s $1 ]; do sleep 0.01; done; echo done`, file)
+		if res.Output != "done\n" || res.Failure != "" || time.Since(start) > 30*time.Second {
+			t.Errorf("%+v after %v", res, time.Since(start))
+		}
+		if !gone(t, file) {
+			t.Error("a background process was left behind")
+		}
+	})
 }
 
 // setsid(2) leaves the group: such a process lives on, as the package says, but the answer
 // does not wait for it although it holds the output open.
 func TestEscapeBySetsidHoldsNothingUp(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "pid")
-	start := time.Now()
-	res := run(t, t.Context(), Definition{}, `setsid sh -c 'echo $$ >'$1'; exec sleep 60' & while [ ! -s $1 ]; do sleep 0.01; done; echo done`, file)
-	if took := time.Since(start); res.Output != "done\n" || res.Failure != "" || took > 30*time.Second {
-		t.Errorf("%+v after %v", res, took)
-	}
-	pid, running := alive(t, file)
-	if !running {
-		t.Error("the escape ended: then the package's doc is wrong")
-	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	both(t, func(t *testing.T, run runFunc) {
+		file := filepath.Join(t.TempDir(), "pid")
+		start := time.Now()
+		res := run(t, t.Context(), Definition{}, `setsid sh -c 'echo $$ >'$1'; exec sleep 60' & while [ ! -s $1 ]; do sleep 0.01; done; echo done`, file)
+		if took := time.Since(start); res.Output != "done\n" || res.Failure != "" || took > 30*time.Second {
+			t.Errorf("%+v after %v", res, took)
+		}
+		pid, running := alive(t, file)
+		if !running {
+			t.Error("the escape ended: then the package's doc is wrong")
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	})
 }
 
 // DESIGN §5, unbounded anything: the output is cut and the program does not block on it.
 func TestOutputIsCapped(t *testing.T) {
-	res := run(t, t.Context(), Definition{}, `head -c 5000000 /dev/zero; printf '\377\376'; exit 0`)
-	if len(res.Output) != maxOutput || !strings.Contains(res.Note, "cut after 64 KiB") || res.Failure != "" {
-		t.Errorf("%d bytes, %q, %q", len(res.Output), res.Note, res.Failure)
-	}
+	both(t, func(t *testing.T, run runFunc) {
+		res := run(t, t.Context(), Definition{}, `head -c 5000000 /dev/zero; printf '\377\376'; exit 0`)
+		if len(res.Output) != maxOutput || !strings.Contains(res.Note, "cut after 64 KiB") || res.Failure != "" {
+			t.Errorf("%d bytes, %q, %q", len(res.Output), res.Note, res.Failure)
+		}
+	})
 }
 
 func TestAnotherUser(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -16,16 +15,15 @@ const (
 	maxTail      = 4 << 10 // bytes kept of what such a program writes: the last
 )
 
-// source returns what tells the state of a command; nil if nothing does.
-func (r *Runner) source(d Definition, who identity) (*control.StateSource, error) {
+// compileState parses and checks the argument vector of what tells the state.
+func (d Definition) compileState() ([]string, error) {
 	if d.State == nil {
 		return nil, nil
 	}
 	if len(d.State) == 0 || !filepath.IsAbs(d.State[0]) {
 		return nil, errors.New("state must begin with the absolute path of a program")
 	}
-	probe := Definition{Name: d.Name, Args: d.State, User: d.User, Dir: d.Dir, Env: d.Env}
-	args, err := probe.compile()
+	args, err := Definition{Name: d.Name, Args: d.State}.compile()
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -33,43 +31,54 @@ func (r *Runner) source(d Definition, who identity) (*control.StateSource, error
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
+	return argv, nil
+}
+
+// telling is a run of what tells the state: as the command itself runs, but without fields, and with the usual time limit.
+func (p program) telling() job {
+	p.Timeout = 0
+	return job{program: p, argv: p.state, probe: true}
+}
+
+// source returns what tells the state of a command; nil if nothing does.
+func (r *Runner) source(p program) *control.StateSource {
+	if p.state == nil {
+		return nil
+	}
 	read := func(ctx context.Context) (control.State, error) {
-		word, err := r.probe(ctx, argv, probe, who)
+		word, err := r.probe(ctx, p.telling())
 		return control.State{Word: word}, err
 	}
-	return &control.StateSource{Read: read, Every: d.Every}, nil
+	return &control.StateSource{Read: read, Every: p.Every}
 }
 
 // probe runs a program that tells a state, as soon as there is room for it.
-func (r *Runner) probe(ctx context.Context, argv []string, d Definition, who identity) (string, error) {
+func (r *Runner) probe(ctx context.Context, j job) (string, error) {
 	select {
 	case r.probes <- struct{}{}:
 		defer func() { <-r.probes }()
 	case <-ctx.Done():
 		return "", errors.New("too many programs that tell states were running")
 	}
-	var out, errs tail
-	cmd := program(argv, d, who)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	killed, err := runGroup(ctx, cmd, who, termGrace)
+	out, err := r.run(ctx, j)
 	switch {
-	case killed:
-		return "", fmt.Errorf("%s did not finish in time", argv[0])
-	case !ran(err):
-		return "", fmt.Errorf("%s cannot be run: %w", argv[0], cause(err))
-	case cmd.ProcessState.ExitCode() != 0:
-		return "", failed(cmd, errs.lastLine())
+	case err != nil:
+		return "", fmt.Errorf("%s cannot be run: %w", j.argv[0], cause(err))
+	case out.Killed:
+		return "", fmt.Errorf("%s did not finish in time", j.argv[0])
+	case out.Exit != 0:
+		return "", out.failed(j.argv[0])
 	}
-	return stateOf(argv[0], out.lastLine())
+	return stateOf(j.argv[0], lastLine(out.Output))
 }
 
 // failed says how a program failed, with the last line that it wrote about it.
-func failed(cmd *exec.Cmd, said string) error {
-	how := cmd.ProcessState.String() // "exit status 3", "signal: killed"
-	if said != "" {
+func (o outcome) failed(program string) error {
+	how := o.End
+	if said := lastLine(o.Errors); said != "" {
 		how += ": " + said
 	}
-	return fmt.Errorf("%s ended with %s", cmd.Path, how)
+	return fmt.Errorf("%s ended with %s", program, how)
 }
 
 // stateOf is a line as a state.
@@ -95,7 +104,7 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // lastLine returns the last line that is not empty, without the space around it.
-func (t *tail) lastLine() string {
-	text := strings.TrimSpace(string(t.data))
+func lastLine(b []byte) string {
+	text := strings.TrimSpace(string(b))
 	return strings.TrimSpace(text[strings.LastIndexAny(text, "\r\n")+1:])
 }

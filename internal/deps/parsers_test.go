@@ -24,6 +24,7 @@ var notFuzzed = map[string]string{
 	"agent/setup.CheckButton":         "calls button.Check, which is fuzzed there",
 	"agent/setup.CheckDisplay":        "calls display.Check, which is fuzzed there",
 	"agent.LoadConfig":                "opens a file and hands what is in it to ParseConfig, which is fuzzed",
+	"agent.loadForHelper":             "calls LoadConfig",
 	"internal/cli/device.loadConfig":  "calls agent.LoadConfig",
 	"internal/cli/device.readLines":   "hands the lines of a terminal on, by bufio.Scanner",
 	"internal/cli/owner.parsePIN":     "calls pairing.ParsePIN, which is fuzzed there",

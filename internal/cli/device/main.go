@@ -65,9 +65,10 @@ func rootCommand(std cli.Streams) *cobra.Command {
 	flags.StringVar(&socket, "socket", "", "the local socket of the running device (default: as the configuration says)")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	l := &local{std: std, config: &config, socket: &socket, json: &asJSON}
-	root.AddCommand(runCommand(std, &config), blankCommand(std, &config), demoCommand(std), l.statusCommand(), l.pairingCommand(),
-		l.ownersCommand(), l.resetCommand(), setupCommand(std, &config), hwTestCommand(std, &config, &asJSON),
-		labelCommand(std, &config, &asJSON), checkConfigCommand(std, &config), versionCommand(std, &asJSON))
+	root.AddCommand(runCommand(std, &config), blankCommand(std, &config), demoCommand(std), execHelperCommand(&config),
+		l.statusCommand(), l.pairingCommand(), l.ownersCommand(), l.resetCommand(), setupCommand(std, &config),
+		hwTestCommand(std, &config, &asJSON), labelCommand(std, &config, &asJSON), checkConfigCommand(std, &config),
+		versionCommand(std, &asJSON))
 	cli.MarkUsage(root)
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,20 +22,22 @@ import (
 
 func runCommand(std cli.Streams, config *string) *cobra.Command {
 	var verbose bool
+	var socket string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the device",
 		Long: `run is the daemon: it keeps the device reachable until it is told to stop by SIGTERM.
-It says READY to systemd (Type=notify) once it can be reached, or is trying to be.`,
+It says READY to systemd (Type=notify) once it can be reached, or is trying to be, and keeps its watchdog.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(*config)
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cfg, slog.New(logTo(std.Err, verbose)))
+			return run(cmd.Context(), cfg, socket, slog.New(logTo(std.Err, verbose)))
 		},
 	}
+	c.Flags().StringVar(&socket, "exec-socket", "", "have the programs of commands run by exec-helper, at this Unix socket (default: as children)")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log details; never PINs, keys or passwords")
 	return c
 }
@@ -62,15 +65,17 @@ func loadConfig(path string) (*agent.Config, error) {
 	return cfg, nil
 }
 
-func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
+func run(ctx context.Context, cfg *agent.Config, execSocket string, log *slog.Logger) error {
 	dir, err := state.Open(cfg.StateDir, nil, state.WithLogger(log), state.EvenReadOnly())
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
 	defer dir.Close()
-	ready := func() {
-		if err := notify("READY=1"); err != nil {
-			log.Warn("telling systemd", "err", err)
+	tell := func(state string) func() {
+		return func() {
+			if err := notify(state); err != nil {
+				log.Warn("telling systemd", "err", err)
+			}
 		}
 	}
 	calls, entries, whole, err := dir.Log("calls")
@@ -79,11 +84,24 @@ func run(ctx context.Context, cfg *agent.Config, log *slog.Logger) error {
 	}
 	defer calls.Close()
 	a := agent.New(cfg, dir, agent.Env{
-		Log: log, Ready: ready, Version: cli.Version(), Calls: agent.CallLog{Store: calls, Entries: entries, Whole: whole},
+		Log: log, Version: cli.Version(), Calls: agent.CallLog{Store: calls, Entries: entries, Whole: whole},
+		ExecSocket: execSocket, Ready: tell("READY=1"), Alive: tell("WATCHDOG=1"), AliveEvery: watchdog() / 3,
 	})
 	err = a.Run(ctx)
 	_ = notify("STOPPING=1")
 	return err
+}
+
+// watchdog is how long systemd waits for a word that this process is alive (sd_watchdog_enabled(3)); 0: it does not.
+func watchdog() time.Duration {
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || usec < 0 || usec > int64(time.Hour/time.Microsecond)*24 {
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
 }
 
 // notify tells systemd (sd_notify(3)), if it asked to be told.
