@@ -89,7 +89,7 @@ func listenLocal(path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	if group, err := user.LookupGroup(localGroup); err == nil {
-		if gid, err := strconv.Atoi(group.Gid); err == nil && os.Chown(path, -1, gid) == nil {
+		if gid, err := strconv.Atoi(group.Gid); err == nil && giveTo(path, gid) == nil {
 			err = os.Chmod(path, 0o660)
 			if err != nil {
 				_ = listener.Close()
@@ -98,6 +98,15 @@ func listenLocal(path string) (*net.UnixListener, error) {
 		}
 	}
 	return listener, nil
+}
+
+// giveTo gives a file to a group, unless it is that group's: a sandbox may forbid chown(2).
+func giveTo(path string, gid int) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err == nil && int(stat.Gid) == gid {
+		return nil
+	}
+	return os.Chown(path, -1, gid)
 }
 
 func (l *life) serveLocalConn(ctx context.Context, conn *net.UnixConn) error {
