@@ -56,7 +56,10 @@ func markArgs(c *cobra.Command, hinted func(*cobra.Command, error) error) {
 	}
 }
 
-// Version returns what was built: the module's version, or the commit, and with which build tags.
+// version is the version of a package, which its build gives to the linker: -X xtls-agent/internal/cli.version=1.2.3
+var version string
+
+// Version returns what was built: the package's version, or the module's, or the commit; and with which build tags.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -75,6 +78,9 @@ func versionOf(info *debug.BuildInfo) string {
 }
 
 func commitOf(info *debug.BuildInfo) string {
+	if version != "" {
+		return version
+	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
 	}
