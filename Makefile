@@ -12,7 +12,7 @@ TAGS        ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test guests prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo dist test guests prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,12 +25,16 @@ demo: ## a device and its owner in one terminal, no server needed (DEMO_FLAGS=--
 	@$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
 	@bin/xtls-agent demo $(DEMO_FLAGS)
 
+dist: ## build what is given to people, into dist/: static programs and .deb for ARMv6, arm64, amd64 (build/arm/README.md)
+	@GO="$(GO)" build/arm/dist.sh
+
 # What runs the two programs as processes comes last and alone: a machine that does other things starves them.
 test: ## run every test with the race detector; installs the peers first if they are missing
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
-	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/guest/boards)
+	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/guest/boards -e /internal/dist)
 	$(GO) test -race $(TEST_FLAGS) ./internal/e2e
 	cd bench && $(GO) test -race $(TEST_FLAGS) ./...
+	$(GO) test -count=1 $(TEST_FLAGS) ./internal/dist
 	@$(MAKE) --no-print-directory guests
 
 # Two machines at a time, each of one core. -v shows what they do; -count=1, since go does not see that the programs have changed.
@@ -92,4 +96,4 @@ docs: ## draw docs/*.svg anew: what the demo prints, and how things are wired to
 	$(GO) run docs/wiringsvg.go docs
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
