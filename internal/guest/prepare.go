@@ -71,7 +71,7 @@ func (p *preparation) fill(ctx context.Context, c Config, k *kernel, init []byte
 func (p *preparation) addModules(k *kernel, c Config, files Files) error {
 	wanted := append(append([]string{}, c.Machine.modules...), c.Modules...)
 	if c.Root != "" {
-		wanted = append(wanted, "virtio_blk", "ext4")
+		wanted = append(wanted, "virtio_blk", "ext4", "crc32c_generic") // the last is not named by ext4, which cannot do without
 	}
 	lines, err := k.modules.load(files, k.builtin, wanted...)
 	if err != nil {

@@ -46,6 +46,12 @@ func newBoard(t *testing.T, c guest.Config, tests ...string) *board {
 	for _, pkg := range tests {
 		build(testProgram(pkg), func() ([]byte, error) { return c.Machine.BuildTest(ctx, "xtls-agent/"+pkg) })
 	}
+	return startBoard(t, ctx, c)
+}
+
+// startBoard starts a machine.
+func startBoard(t *testing.T, ctx context.Context, c guest.Config) *board {
+	t.Helper()
 	c.Log = func(line string) { fmt.Println(line) } // `go test -v` shows it at once
 	g, err := guest.Start(ctx, c)
 	if err != nil {
