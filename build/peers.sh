@@ -13,9 +13,10 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # From Debian 12 itself. gcc and libc6-dev also serve `go test -race`. qemu-user is qemu-user-static with plugins: bench/ counts by one.
 # qemu-system plays whole machines; their kernels are fetched by kernel.sh when they are first needed.
-stable_packages=(ca-certificates curl default-jdk-headless gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libgnutls28-dev libssl-dev openssl poppler-utils python3-zeroconf qemu-system-arm qemu-system-x86 qemu-user qemu-user-static
-    strace valgrind)
+# mmdebstrap and e2fsprogs make a guest's disk (disk.sh), lintian and systemd-analyze judge our packages.
+stable_packages=(ca-certificates curl default-jdk-headless e2fsprogs gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
+    libc6-dev libgnutls28-dev libssl-dev lintian mmdebstrap openssl poppler-utils python3-zeroconf qemu-system-arm qemu-system-x86
+    qemu-user qemu-user-static strace systemd valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
 backports_packages=(prosody prosody-modules ejabberd lua-unbound)
@@ -43,8 +44,11 @@ at_least() {
 # missing prints one package a line: what is not here, or too old.
 missing() {
     command -v curl >/dev/null || echo curl
+    command -v mke2fs >/dev/null || echo e2fsprogs
     command -v gcc >/dev/null || echo gcc
     command -v gnutls-serv >/dev/null && command -v gnutls-cli >/dev/null && command -v srptool >/dev/null || echo gnutls-bin
+    command -v lintian >/dev/null || echo lintian
+    command -v mmdebstrap >/dev/null || echo mmdebstrap
     command -v openssl >/dev/null || echo openssl
     command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null || echo poppler-utils
     command -v qemu-arm-static >/dev/null || echo qemu-user-static
@@ -52,6 +56,7 @@ missing() {
     command -v qemu-system-arm >/dev/null && command -v qemu-system-aarch64 >/dev/null || echo qemu-system-arm
     command -v qemu-system-x86_64 >/dev/null || echo qemu-system-x86
     command -v strace >/dev/null || echo strace
+    command -v systemd-analyze >/dev/null || echo systemd
     command -v valgrind >/dev/null || echo valgrind
     command -v node >/dev/null || echo nodejs
     [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf

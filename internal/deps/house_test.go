@@ -22,6 +22,7 @@ var house = []floor{
 	{"contrib/prosody", nil}, // tests of a module for Prosody
 	{"docs/man", nil},        // tests that the man pages tell what the commands do
 	{"internal/deps", nil},
+	{"internal/dist", nil},                             // what `make dist` builds
 	{"internal/e2e", nil},                              // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
