@@ -35,7 +35,7 @@ func TestARM64(t *testing.T) {
 // pressPIN presses the machine's key until another PIN is shown than the one that is known.
 func (b *board) pressPIN(pin *string) {
 	b.Helper()
-	b.pressUntil("another PIN is shown", func(ctx context.Context) bool {
+	b.pressUntil("another PIN is shown", b.guest.Press, func(ctx context.Context) bool {
 		another, ok := anotherPIN(ctx, b.shown, *pin)
 		if ok {
 			*pin = another

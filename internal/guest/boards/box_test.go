@@ -69,7 +69,7 @@ func (b *board) kernelTests(pkg, pattern string, env ...string) {
 	said, err := p.Until(b.ctx, func(said string) bool { return wishes(said) > 0 })
 	for err == nil {
 		granted := wishes(said)
-		b.pressUntil("the tests of "+pkg+" hear of it", func(ctx context.Context) bool {
+		b.pressUntil("the tests of "+pkg+" hear of it", b.guest.Press, func(ctx context.Context) bool {
 			said, err = p.Until(ctx, func(said string) bool { return wishes(said) > granted })
 			return ctx.Err() == nil
 		})
@@ -82,12 +82,12 @@ func (b *board) kernelTests(pkg, pattern string, env ...string) {
 	b.step("the tests of %s that need a kernel pass", pkg)
 }
 
-// pressUntil presses the machine's key, and again if nothing comes of it: a machine that gets no time from ours misses a press.
-func (b *board) pressUntil(what string, heard func(context.Context) bool) {
+// pressUntil presses something, and again if nothing comes of it: a machine that gets no time from ours may miss a press.
+func (b *board) pressUntil(what string, press func() error, heard func(context.Context) bool) {
 	b.Helper()
 	for range 10 {
 		time.Sleep(time.Second / 2) // as a person who reads first
-		if err := b.guest.Press(); err != nil {
+		if err := press(); err != nil {
 			b.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(b.ctx, 4*time.Second)
