@@ -13,7 +13,7 @@ import (
 
 // A person follows docs/raspberry-pi.md with a box that is none: setup learns its key, hw-test sees that pressed, a lamp is added to
 // the configuration as the guide has it, and is switched by somebody who has paired.
-func TestSetup(t *testing.T) {
+func TestGuide(t *testing.T) {
 	t.Parallel()
 	b := newBoard(t, guest.Config{Machine: guest.ARM64(), Modules: []string{"evdev"}, Later: []string{"gpio_keys"}})
 
@@ -73,7 +73,7 @@ func (b *board) pressedInto(p *guest.Program, asked, heard string) {
 	if said, err := p.Until(b.ctx, func(said string) bool { return strings.Contains(said, asked) }); err != nil {
 		b.Fatalf("%v\n%s", err, said)
 	}
-	b.pressUntil("it says "+heard, func(ctx context.Context) bool {
+	b.pressUntil("it says "+heard, b.guest.Press, func(ctx context.Context) bool {
 		_, err := p.Until(ctx, func(said string) bool { return strings.Contains(said, heard) })
 		return err == nil
 	})
@@ -85,19 +85,5 @@ func (b *board) finish(p *guest.Program) {
 	exit, err := p.Wait(b.ctx)
 	if err != nil || exit.Code != 0 {
 		b.Errorf("%s, %v\n%s", exit.How, err, exit.Output)
-	}
-}
-
-// A chip that answers at an OLED's address is found on a bus of the kernel's, takes the test picture, and is what setup writes.
-func TestSetupFindsADisplay(t *testing.T) {
-	t.Parallel()
-	b := newBoard(t, guest.Config{Machine: guest.SabreLite()})
-	said := b.feed(strings.Join([]string{"Hall", "", "1", "y", "n", "none", "y"}, "\n")+"\n", "/bin/xtls-agent", "setup", "--config", "/run/config.toml")
-	b.step("%s", said)
-	if !strings.Contains(said, "1) OLED of 128×64 (SSD1306) at address 0x3c of /dev/i2c-0\n") {
-		t.Errorf("setup says\n%s", said)
-	}
-	if config := string(b.read("/run/config.toml")); !strings.Contains(config, `display = ["ssd1306:/dev/i2c-0?addr=0x3c"]`) {
-		t.Errorf("setup wrote\n%s", config)
 	}
 }
