@@ -75,19 +75,35 @@ func (p *Program) Ready(ctx context.Context) (time.Duration, error) {
 func (g *Guest) StartTimes(ctx context.Context, c hand.Command, rounds int) (took []time.Duration, err error) {
 	c.Notify = true
 	for range rounds {
-		p, err := g.Start(ctx, c)
+		after, err := g.startTime(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		after, err := p.Ready(ctx)
 		took = append(took, after.Round(10*time.Millisecond))
-		err = errors.Join(err, p.Signal(ctx, int(syscall.SIGTERM)))
-		exit, waiting := p.Wait(ctx)
-		if err != nil || waiting != nil {
-			return nil, fmt.Errorf("%w; it said:\n%s", errors.Join(err, waiting), exit.Output)
-		}
 	}
 	return took, nil
+}
+
+// startTime starts a program, and ends it when it is ready.
+func (g *Guest) startTime(ctx context.Context, c hand.Command) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	p, err := g.Start(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.Ready(ctx)
+	if err := p.Signal(ctx, int(syscall.SIGTERM)); err != nil {
+		return 0, fmt.Errorf("guest: ending %s: %w", p.name, err)
+	}
+	exit, waiting := p.Wait(ctx)
+	if waiting != nil {
+		return 0, fmt.Errorf("guest: waiting for the end of %s, ready after %v: %w", p.name, after, waiting)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w; it said:\n%s", err, exit.Output)
+	}
+	return after, nil
 }
 
 // Until waits until what the program has printed is as wanted, and returns it. The error is io.EOF if the program ends before.
