@@ -15,6 +15,7 @@ require (
 
 require (
 	github.com/brutella/dnssd v1.2.14 // indirect
+	github.com/creack/pty v1.1.24 // indirect
 	github.com/go-chi/chi v1.5.4 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect

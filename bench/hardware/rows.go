@@ -5,4 +5,4 @@ package hardware
 import "xtls-agent/bench/row"
 
 // Rows returns the rows, in the order of the table.
-func Rows() []row.Row { return []row.Row{press()} }
+func Rows() []row.Row { return []row.Row{press(), binary(), piZero()} }
