@@ -58,7 +58,7 @@ func (o *outbox) putLocked(s *Stanza) error {
 	lane := laneOf(s)
 	o.lanes[lane] = append(o.lanes[lane], s)
 	o.count++
-	o.bytes += s.weight()
+	o.bytes += s.Weight()
 	o.wake()
 	return nil
 }
@@ -129,7 +129,7 @@ func (o *outbox) takeLocked(dst []*Stanza, limit int) []*Stanza {
 	for lane, queue := range o.lanes {
 		n := 0
 		for _, s := range queue {
-			weight := s.weight()
+			weight := s.Weight()
 			if limit -= weight; limit < 0 && len(dst) > 0 {
 				break
 			}
@@ -146,18 +146,20 @@ func (o *outbox) takeLocked(dst []*Stanza, limit int) []*Stanza {
 	return dst
 }
 
-// close refuses further stanzas with err. With drop it discards what is queued.
-func (o *outbox) close(err error, drop bool) {
+// close refuses further stanzas with err. With drop it discards what is queued, and returns it.
+func (o *outbox) close(err error, drop bool) (dropped []*Stanza) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed == nil {
 		o.closed = err
 	}
 	if drop {
+		dropped = append(o.lanes[laneUrgent], o.lanes[laneData]...)
 		o.lanes, o.count, o.bytes = [2][]*Stanza{}, 0, 0
 	}
 	o.signal()
 	o.wake()
+	return dropped
 }
 
 func (o *outbox) hasRoom() bool { return o.count < outboxStanzas && o.bytes < outboxBytes }
@@ -186,8 +188,8 @@ func (o *outbox) wake() {
 	}
 }
 
-// weight estimates the stanza's size on the wire, in bytes.
-func (s *Stanza) weight() int {
+// Weight estimates the stanza's size on the wire, in bytes, so that queues can be bounded.
+func (s *Stanza) Weight() int {
 	n := 128
 	for _, p := range s.Payload {
 		n += p.weight()

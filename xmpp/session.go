@@ -207,8 +207,12 @@ func (s *Session) shut(cause error) {
 		s.flush.Stop()
 	}
 	s.mu.Unlock()
-	s.out.close(cause, true)
-	for _, c := range calls {
+	unsent := idsOf(s.out.close(cause, true), cause)
+	for key, c := range calls {
+		if unsent[key.id] {
+			c.end(nil, fmt.Errorf("%w: %w: %w", ErrNotSent, ErrClosed, cause))
+			continue
+		}
 		c.end(nil, fmt.Errorf("%w: %w", ErrClosed, cause))
 	}
 	if err := s.link.Close(); err != nil {

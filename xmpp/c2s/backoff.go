@@ -54,3 +54,35 @@ func (b *backoff) next(err error, online time.Duration) time.Duration {
 func slow(err error) bool {
 	return errors.Is(err, xmpp.ErrConflict) || errors.Is(err, xmpp.ErrNotAuthorized) || errors.Is(err, ErrNoMechanism)
 }
+
+const (
+	firstRetry = time.Second
+	maxRetry   = 30 * time.Second
+)
+
+// retry is how long to wait before a try to resume a stream: not at all before the first, unless the connection before was of no use;
+// then twice as long after each, less up to a half by chance.
+type retry struct {
+	jitter func() float64 // in [0, 1)
+	tries  int
+	mark   uint64
+}
+
+// lost notes that a connection is lost. Where mark is another one than the last time, the connection was of use.
+func (r *retry) lost(mark uint64) {
+	if mark != r.mark {
+		r.mark, r.tries = mark, 0
+	}
+}
+
+func (r *retry) next() time.Duration {
+	r.tries++
+	if r.tries == 1 {
+		return 0
+	}
+	delay := firstRetry
+	for range r.tries - 2 {
+		delay = min(2*delay, maxRetry)
+	}
+	return delay - time.Duration(r.jitter()*float64(delay)/2)
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -45,9 +46,16 @@ type Config struct {
 	StepTimeout    time.Duration // of each step after it: TLS, a stream header, an authentication, binding; default 45 s
 	Limits         xmpp.Limits
 
+	// Of a stream that the server manages (XEP-0198).
+	Unacknowledged int           // bytes that may be written and not acknowledged; default 512 KiB
+	AckTimeout     time.Duration // for the answer to a request for an acknowledgement; default 10 s, more behind bytes of our own
+	Idle           time.Duration // of silence after which one is asked for; default 1 min
+	Network        *Network      // says when the network has changed; nil: nobody does
+
 	Resolver Resolver
 	Dialer   Dialer
 	Log      *slog.Logger     // silence if nil
+	Jitter   func() float64   // in [0, 1); for the time between tries to resume
 	Now      func() time.Time // for the validity of certificates; default time.Now
 	Built    time.Time        // a clock before it is not set; default the day this was written
 }
@@ -67,7 +75,13 @@ func (c Config) withDefaults() (Config, error) {
 		c.Resolver = net.DefaultResolver
 	}
 	if c.Dialer == nil {
-		c.Dialer = &net.Dialer{KeepAlive: 30 * time.Second}
+		c.Dialer = newDialer()
+	}
+	if c.Network == nil {
+		c.Network = new(Network)
+	}
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -78,7 +92,20 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Built.IsZero() {
 		c.Built = account.WrittenOn
 	}
-	return c, nil
+	return c.withManaged(), nil
+}
+
+func (c Config) withManaged() Config {
+	if c.Unacknowledged <= 0 {
+		c.Unacknowledged = 512 << 10
+	}
+	if c.AckTimeout <= 0 {
+		c.AckTimeout = 10 * time.Second
+	}
+	if c.Idle <= 0 {
+		c.Idle = time.Minute
+	}
+	return c
 }
 
 // server is what the server's certificate is held to.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/internal/account"
@@ -18,50 +19,82 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	comeBack := func(ctx context.Context, c *claim) (*bound, error) { return logIn(ctx, cfg, c) }
+	b, err := comeBack(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newLink(cfg, b, comeBack), nil
+}
+
+// logIn connects and logs in, to resume the stream that is claimed, if there is one, or else to bind a new one.
+func logIn(ctx context.Context, cfg Config, c *claim) (*bound, error) {
+	var failed error
+	if c != nil {
+		b, err := tryAll(ctx, cfg, c, c.places(cfg.Mode))
+		if err == nil || isFinal(err) || ctx.Err() != nil {
+			return b, err
+		}
+		failed = err
+	}
 	tries, err := candidates(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
+	if c != nil {
+		tried := c.places(cfg.Mode)
+		tries = slices.DeleteFunc(tries, func(a account.Candidate) bool { return slices.Contains(tried, a) })
+	}
+	b, err := tryAll(ctx, cfg, c, tries)
+	if b == nil {
+		return nil, fmt.Errorf("c2s: logging in as %s: %w", cfg.JID, worse(failed, err))
+	}
+	return b, nil
+}
+
+// tryAll tries places in turn, until one takes us or none ever will.
+func tryAll(ctx context.Context, cfg Config, c *claim, places []account.Candidate) (*bound, error) {
 	var failed error
-	for _, c := range tries {
-		link, err := dialCandidate(ctx, cfg, c)
+	for _, place := range places {
+		b, err := dialCandidate(ctx, cfg, c, place)
 		if err == nil {
-			return link, nil
+			return b, nil
 		}
-		cfg.Log.Debug("could not log in", "server", c.Addr, "direct", c.Direct, "err", err)
+		cfg.Log.Debug("could not log in", "server", place.Addr, "direct", place.Direct, "err", err)
 		failed = worse(failed, err)
 		if isFinal(err) || ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, fmt.Errorf("c2s: logging in as %s: %w", cfg.JID, failed)
+	return nil, failed
 }
 
 // dialCandidate tries one place. Where the server ended the stream after an authentication with channel
 // binding, it tries once more without (ejabberd 23.01 offers one that does not verify).
-func dialCandidate(ctx context.Context, cfg Config, c account.Candidate) (*Link, error) {
-	link, err := dialOnce(ctx, cfg, c, true)
+func dialCandidate(ctx context.Context, cfg Config, c *claim, place account.Candidate) (*bound, error) {
+	b, err := dialOnce(ctx, cfg, c, place, true)
 	if errors.Is(err, errBindingRefused) {
-		link, err = dialOnce(ctx, cfg, c, false)
+		b, err = dialOnce(ctx, cfg, c, place, false)
 	}
-	return link, err
+	return b, err
 }
 
-func dialOnce(ctx context.Context, cfg Config, c account.Candidate, binding bool) (*Link, error) {
-	conn, err := connect(ctx, cfg, c.Addr)
+func dialOnce(ctx context.Context, cfg Config, c *claim, place account.Candidate, binding bool) (*bound, error) {
+	conn, err := connect(ctx, cfg, place.Addr)
 	if err != nil {
 		return nil, err
 	}
-	n := &negotiation{cfg: cfg, conn: conn, binding: binding}
-	link, err := n.run(ctx, c.Direct)
+	n := &negotiation{cfg: cfg, conn: conn, binding: binding, claim: c}
+	b, err := n.run(ctx, place.Direct)
 	if err != nil {
 		_ = n.conn.Close()                                                // the error that counts is there already
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // the server's fault, or the line's, and of nobody behind it
-			err = &xmpp.UnreachableError{Addr: c.Addr, Err: err}
+			err = &xmpp.UnreachableError{Addr: place.Addr, Err: err}
 		}
 		return nil, err
 	}
-	return link, nil
+	b.place = place
+	return b, nil
 }
 
 func connect(ctx context.Context, cfg Config, addr string) (net.Conn, error) {
@@ -85,7 +118,7 @@ func isFinal(err error) bool {
 // worse keeps the error that tells more: that of a server that answered before that of one that did not, and a
 // certificate before all, since it may be somebody in between.
 func worse(a, b error) error {
-	if a == nil || rank(b) > rank(a) {
+	if a == nil || b != nil && rank(b) > rank(a) {
 		return b
 	}
 	return a

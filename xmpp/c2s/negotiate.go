@@ -30,15 +30,19 @@ var ErrNoTLS = errors.New("the server offers no TLS, so nothing is sent to it: s
 type negotiation struct {
 	cfg     Config
 	conn    net.Conn // innermost first; replaced by TLS
+	raw     net.Conn // the TCP connection
 	binding bool     // whether to try SCRAM with channel binding
+	claim   *claim   // a stream that is to be resumed; nil: a new one
 
 	framer   *stream.Framer
 	tls      tls.ConnectionState
 	features *xmpp.Element // as the server last sent them
+	bound    *bound
 }
 
-// run is the whole of it: TLS, authentication, binding.
-func (n *negotiation) run(ctx context.Context, direct bool) (*Link, error) {
+// run is the whole of it: TLS, authentication, and then the former stream or a new one.
+func (n *negotiation) run(ctx context.Context, direct bool) (*bound, error) {
+	n.raw, n.bound = n.conn, &bound{}
 	if !direct {
 		if err := n.startTLS(ctx); err != nil {
 			return nil, err
@@ -48,23 +52,46 @@ func (n *negotiation) run(ctx context.Context, direct bool) (*Link, error) {
 		return nil, err
 	}
 	n.framer = stream.NewFramer(n.conn, n.cfg.Limits, 0)
-	if err := n.open(ctx); err != nil {
+	if err := n.logIn(ctx); err != nil {
 		return nil, err
+	}
+	n.bound.features = n.features
+	n.bound.wire = &wire{framer: n.framer, conn: n.raw}
+	return n.bound, nil
+}
+
+// logIn is what is said within TLS.
+func (n *negotiation) logIn(ctx context.Context) error {
+	if err := n.open(ctx); err != nil {
+		return err
 	}
 	if err := n.authenticate(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := n.framer.Restart(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := n.open(ctx); err != nil {
-		return nil, err
+		return err
+	}
+	return n.settle(ctx)
+}
+
+// settle resumes the former stream, or else binds a resource and has the stream managed, as far as that has not come about with the
+// authentication.
+func (n *negotiation) settle(ctx context.Context) error {
+	if err := n.reclaim(ctx); err != nil {
+		return err
+	}
+	if v := n.bound.verdict; v != nil && v.resumed {
+		return nil
 	}
 	bound, err := n.bind(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Link{framer: n.framer, local: bound, features: n.features, log: n.cfg.Log}, nil
+	n.bound.local = bound
+	return n.manage(ctx)
 }
 
 // within bounds a step.

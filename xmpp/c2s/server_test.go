@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var servers = map[string]func(testing.TB, testpeer.XMPPOptions) *testpeer.XMPPServer{
 	"Prosody": testpeer.Prosody, "Ejabberd": testpeer.Ejabberd,
+}
+
+// mended makes Prosody resume streams whose connection broke within a stanza (docs/design/009-stream-resumption.md). ejabberd does.
+func mended(t *testing.T) testpeer.XMPPOptions {
+	t.Helper()
+	modules, err := filepath.Abs("../../contrib/prosody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testpeer.XMPPOptions{ModulePath: modules, Modules: []string{"resume_parser"}}
 }
 
 // account makes an account on a real server, and the configuration that logs in to it.
@@ -50,9 +61,10 @@ func TestRealServers(t *testing.T) {
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, testpeer.XMPPOptions{})
+			s := start(t, mended(t))
 			alice, bob := account(t, s, "alice"), account(t, s, "bob")
 			t.Run("Link", func(t *testing.T) { runSuite(t, s, alice, bob) })
+			t.Run("LinkThroughCuts", func(t *testing.T) { runSuiteThroughCuts(t, s, alice, bob) })
 			t.Run("Ways", func(t *testing.T) { testWays(t, s, alice) })
 			t.Run("WrongPassword", func(t *testing.T) { testWrongPassword(t, alice) })
 			t.Run("Passwords", func(t *testing.T) { testPasswords(t, s, alice) })
@@ -69,7 +81,45 @@ func runSuite(t *testing.T, s *testpeer.XMPPServer, alice, bob c2s.Config) {
 		relayed := alice
 		relayed.Server = relay.Addr
 		return linktest.Ends{A: dial(t, relayed), B: dial(t, bob), Cut: relay.Cut}
-	}, linktest.Caps{Server: true, NoEnd: true})
+	}, linktest.Caps{Server: true, NoEnd: true, Resumes: true})
+}
+
+// The contract holds while the connection is lost again and again under both links.
+func runSuiteThroughCuts(t *testing.T, s *testpeer.XMPPServer, alice, bob c2s.Config) {
+	linktest.Run(t, func(t *testing.T) linktest.Ends {
+		relay := testpeer.NewRelay(t, s.DirectAddr)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(300 * time.Millisecond):
+					relay.Cut()
+				}
+			}
+		}()
+		t.Cleanup(func() { close(stop); <-stopped })
+		steady := func(cfg c2s.Config) c2s.Config {
+			cfg.Server, cfg.Mode, cfg.Jitter = relay.Addr, c2s.DirectTLS, func() float64 { return 0.99 }
+			return cfg
+		}
+		return linktest.Ends{A: dialUntil(t, steady(alice)), B: dialUntil(t, steady(bob)), Cut: relay.Cut}
+	}, linktest.Caps{Server: true, NoEnd: true, Resumes: true})
+}
+
+// dialUntil dials until it is not cut off.
+func dialUntil(t *testing.T, cfg c2s.Config) *c2s.Link {
+	t.Helper()
+	for range 50 {
+		if l, err := c2s.Dial(t.Context(), cfg); err == nil {
+			t.Cleanup(func() { _ = l.Close() })
+			return l
+		}
+	}
+	t.Fatal("never logged in")
+	return nil
 }
 
 // Direct TLS and STARTTLS, said or found out.
@@ -139,7 +189,7 @@ func testResource(t *testing.T, cfg c2s.Config) {
 	}
 }
 
-// A connection that is cut, one that goes silent, and a server that restarts: each time the account is back.
+// A connection that is cut, and one that goes silent: the stream goes on. A server that restarts: the account is back.
 func testSupervisor(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
 	for _, c := range []struct {
 		name      string
@@ -155,15 +205,19 @@ func testSupervisor(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
 			relay := testpeer.NewRelay(t, s.Addr)
 			cfg := cfg
 			cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.StartTLS, 2*time.Second
+			cfg.Idle, cfg.AckTimeout = 200*time.Millisecond, time.Second
 			states := supervise(t, cfg)
-			waitFor(t, states, c2s.Online)
+			before := waitFor(t, states, c2s.Online)
 			c.take(relay)
-			st := waitFor(t, states, c2s.Waiting)
+			st := waitFor(t, states, c2s.Resuming)
 			if st.Err == nil || c.wantError != nil && !errors.Is(st.Err, c.wantError) {
 				t.Errorf("ended with %v, want %v", st.Err, c.wantError)
 			}
 			c.give(relay)
-			waitFor(t, states, c2s.Online)
+			after := waitFor(t, states, c2s.Online)
+			if resumed := after.Addr.Equal(before.Addr); resumed != (c.wantError != nil) {
+				t.Errorf("was %v, is %v", before.Addr, after.Addr)
+			}
 		})
 	}
 }

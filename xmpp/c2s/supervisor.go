@@ -26,19 +26,20 @@ type Phase int
 const (
 	Connecting Phase = iota
 	Online
-	Waiting // until the next try
+	Resuming // the connection is lost, the stream is not: what is under way waits
+	Waiting  // until the next try
 	Stopped
 )
 
 func (p Phase) String() string {
-	return [...]string{"connecting", "online", "waiting", "stopped"}[p]
+	return [...]string{"connecting", "online", "resuming", "waiting", "stopped"}[p]
 }
 
 // State is what a display or a status command says about the account.
 type State struct {
 	Phase Phase
 	Addr  jid.JID   // the bound address; while Online
-	Err   error     // why the last connection ended or did not come about; while Waiting
+	Err   error     // why the last connection ended or did not come about; while Waiting or Resuming
 	Until time.Time // of the next try; while Waiting
 }
 
@@ -54,6 +55,8 @@ type Supervisor struct {
 	Online func(ctx context.Context, s *xmpp.Session) error
 	// Report is told of each change, in order. It must not block.
 	Report func(State)
+	// Network, if set, ends a wait when the network has changed.
+	Network *Network
 
 	Log          *slog.Logger
 	PingInterval time.Duration // between signs of life that are asked of the server; default 1 min
@@ -66,25 +69,63 @@ func (s Supervisor) Run(ctx context.Context) error {
 	s = s.withDefaults()
 	defer s.Report(State{Phase: Stopped})
 	wait := backoff{jitter: s.Jitter}
+	var next xmpp.Link // what a server bound that could not resume the last one
 	for {
 		s.Report(State{Phase: Connecting})
 		start := time.Now()
-		online, err := s.once(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		link, err := next, error(nil)
+		if link == nil {
+			link, err = s.Dial(ctx)
 		}
-		if !online {
+		if next = nil; err == nil {
 			start = time.Now()
+			next, err = s.stay(ctx, link)
 		}
-		delay := wait.next(err, time.Since(start))
-		s.say(err, delay)
-		s.Report(State{Phase: Waiting, Err: err, Until: time.Now().Add(delay)})
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
+		if ctx.Err() != nil {
+			closeLink(next)
 			return context.Cause(ctx)
+		}
+		if next != nil {
+			s.Log.Warn("the stream could not be resumed; going on with a new one", "err", err)
+			continue
+		}
+		if err := s.rest(ctx, err, wait.next(err, onlineFor(link, start))); err != nil {
+			return err
 		}
 	}
+}
+
+// onlineFor is how long a link was there, if there was one.
+func onlineFor(l xmpp.Link, since time.Time) time.Duration {
+	if l == nil {
+		return 0
+	}
+	return time.Since(since)
+}
+
+func closeLink(l xmpp.Link) {
+	if l != nil {
+		_ = l.Close()
+	}
+}
+
+// rest waits for d after err, or until the network changes, which ends no wait that a person has to end.
+func (s Supervisor) rest(ctx context.Context, err error, d time.Duration) error {
+	s.say(err, d)
+	s.Report(State{Phase: Waiting, Err: err, Until: time.Now().Add(d)})
+	changed := s.Network.Changed()
+	if slow(err) {
+		changed = nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-changed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 func (s Supervisor) withDefaults() Supervisor {
@@ -109,6 +150,9 @@ func (s Supervisor) withDefaults() Supervisor {
 	if s.Jitter == nil {
 		s.Jitter = rand.Float64
 	}
+	if s.Network == nil {
+		s.Network = new(Network)
+	}
 	return s
 }
 
@@ -121,12 +165,33 @@ func (s Supervisor) say(err error, delay time.Duration) {
 	s.Log.Log(context.Background(), level, "not connected", "err", err, "retry", delay.Round(time.Second))
 }
 
-// once makes one connection and stays with it to its end. It reports whether there was one.
-func (s Supervisor) once(ctx context.Context) (online bool, err error) {
-	link, err := s.Dial(ctx)
-	if err != nil {
-		return false, err
+// A managed link finds out by itself when its connection is dead, and gets another: [Link] does.
+type managedLink interface {
+	Managed() bool
+	Notify(func(Change))
+}
+
+// stay stays with a link to its end, and returns why that came, and the link that takes its place, if there is one.
+func (s Supervisor) stay(ctx context.Context, link xmpp.Link) (next xmpp.Link, err error) {
+	managed, ok := link.(managedLink)
+	if ok {
+		managed.Notify(func(c Change) {
+			switch {
+			case c.Next != nil:
+				next = c.Next // before the link ends, which serve waits for
+			case c.Resuming:
+				s.Report(State{Phase: Resuming, Err: c.Err})
+			default:
+				s.Report(State{Phase: Online, Addr: link.LocalAddr()})
+			}
+		})
 	}
+	err = s.serve(ctx, link, !ok || !managed.Managed())
+	return next, err
+}
+
+// serve runs a session on a link to its end, and returns why that came.
+func (s Supervisor) serve(ctx context.Context, link xmpp.Link, pings bool) error {
 	session := xmpp.NewSession(link, s.Log)
 	s.Mount(session)
 	s.Report(State{Phase: Online, Addr: link.LocalAddr()})
@@ -139,22 +204,24 @@ func (s Supervisor) once(ctx context.Context) (online bool, err error) {
 			end(err)
 		}
 	})
-	beside.Go(func() {
-		if err := s.ping(ctx, session); err != nil {
-			end(err)
-		}
-	})
-	err = session.Serve(ctx)
+	if pings {
+		beside.Go(func() {
+			if err := s.ping(ctx, session); err != nil {
+				end(err)
+			}
+		})
+	}
+	err := session.Serve(ctx)
 	cause := context.Cause(ctx) // before end, which sets one
 	end(errEnded)
 	beside.Wait()
 	switch {
 	case cause != nil: // ended here: Online, a ping or the caller
-		return true, cause
+		return cause
 	case err == nil:
-		return true, errEnded
+		return errEnded
 	}
-	return true, err
+	return err
 }
 
 // ping asks the server for a sign of life now and then, until ctx ends (nil) or none comes.

@@ -42,6 +42,8 @@ type Caps struct {
 	NoEnd bool // Ends.End cannot be had (only with Server)
 	NoCut bool // Ends.Cut cannot be had
 
+	Resumes bool // after Ends.Cut the link goes on by itself, with nothing lost, doubled or reordered
+
 	OnePayload        bool // only the last payload element of a stanza arrives
 	NoMessageID       bool // messages arrive without their id
 	NoPresencePayload bool // presence arrives without its payload
@@ -350,11 +352,44 @@ func (s suite) peerVanishes(t *testing.T) {
 	if e.Cut == nil {
 		t.Fatal("Ends.Cut is missing; if it cannot be had, say so in Caps.NoCut")
 	}
+	if s.caps.Resumes {
+		s.goesOn(t, e)
+		return
+	}
 	e.Cut()
 	if _, err := read(e.A); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the peer vanished: %v, want io.ErrUnexpectedEOF", err)
 	}
 	closeInTime(t, e.A)
+}
+
+// A link that resumes is the same link after the connection is gone: what was on its way either way arrives, once and in order.
+func (s suite) goesOn(t *testing.T, e Ends) {
+	const n = 40
+	var all sync.WaitGroup
+	for _, way := range []struct{ from, to xmpp.Link }{{e.A, e.B}, {e.B, e.A}} {
+		all.Go(func() {
+			for i := range n {
+				if i%10 == 5 && way.from == e.A {
+					e.Cut()
+				}
+				if err := way.from.WriteStanza(s.to(way.to, &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Set, ID: fmt.Sprint(i),
+					Payload: []*xmpp.Element{xmpp.NewElement(nsTest, "q")}})); err != nil {
+					t.Errorf("stanza %d: %v", i, err)
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for i := range n {
+				if st, err := read(way.to); err != nil || st.ID != fmt.Sprint(i) {
+					t.Errorf("want stanza %d: %v, %v", i, st, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A link carries a session: a request and its answer, then an end that frees everything.

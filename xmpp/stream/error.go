@@ -14,12 +14,15 @@ import (
 const (
 	BadFormat              = "bad-format"
 	Conflict               = "conflict"
+	ConnectionTimeout      = "connection-timeout"
 	HostUnknown            = "host-unknown"
+	InternalServerError    = "internal-server-error"
 	InvalidFrom            = "invalid-from"
 	InvalidNamespace       = "invalid-namespace"
 	NotAuthorized          = "not-authorized"
 	NotWellFormed          = "not-well-formed"
 	PolicyViolation        = "policy-violation"
+	Reset                  = "reset"
 	SystemShutdown         = "system-shutdown"
 	UndefinedCondition     = "undefined-condition"
 	UnsupportedStanzaType  = "unsupported-stanza-type"
@@ -36,6 +39,8 @@ type Error struct {
 	Text      string // for people; may be empty
 	Sent      bool   // sent by this side; else received from the peer
 	Err       error  // what led to a sent one; may be nil
+
+	App *xmpp.Element // application-specific condition of a sent one (§4.9.4); may be nil
 }
 
 // Error quotes the text, since it is the peer's, and says neither it nor the condition at length.
@@ -82,6 +87,9 @@ func (e *Error) appendXML(dst []byte) []byte {
 	dst = xmpp.NewElement(xmpp.NSStreams, e.Condition).AppendXML(dst, xmpp.NSClient)
 	if e.Text != "" {
 		dst = xmpp.NewText(xmpp.NSStreams, "text", e.Text).AppendXML(dst, xmpp.NSClient)
+	}
+	if e.App != nil {
+		dst = e.App.AppendXML(dst, xmpp.NSClient)
 	}
 	return append(dst, "</stream:error>"...)
 }

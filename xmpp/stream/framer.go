@@ -20,6 +20,8 @@ const (
 	// writeChunk is what is written under one deadline, so that a slow line has time as long as it makes progress. It is
 	// what one TLS record holds.
 	writeChunk = 16 << 10
+	// wholeChunk is what is written at once of several children: some peers read no more at a time.
+	wholeChunk = 8 << 10
 	// keptBuffer is how large a buffer is kept from one write to the next.
 	keptBuffer = 16 << 10
 )
@@ -133,6 +135,28 @@ func (f *Framer) WriteStanzas(list []*xmpp.Stanza, address func(*xmpp.Stanza) (f
 		}
 		return dst
 	})
+}
+
+// WriteXML writes what is XML already: children of the stream's root, each whole. No write of the connection ends within one, unless it
+// is larger than a write may be: over TLS, which delivers a record whole or not at all, the peer of a connection that breaks has
+// got whole children.
+func (f *Framer) WriteXML(children ...[]byte) error {
+	f.writing.take()
+	defer f.writing.giveUp()
+	buf := f.buf[:0]
+	for _, child := range children {
+		if len(buf)+len(child) > wholeChunk && len(buf) > 0 {
+			if err := f.write(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+		buf = append(buf, child...)
+	}
+	if cap(buf) <= keptBuffer {
+		f.buf = buf
+	}
+	return f.write(buf)
 }
 
 // writeWhole writes what add appends.

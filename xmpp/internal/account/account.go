@@ -48,7 +48,7 @@ type Server struct {
 
 // TLS returns the configuration of a handshake with the server. direct is TLS from the first byte.
 func (s Server) TLS(direct bool) *tls.Config {
-	config := &tls.Config{ServerName: s.Host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12, Time: s.Now}
+	config := &tls.Config{ServerName: s.Host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12, Time: s.Now, DynamicRecordSizingDisabled: true}
 	if direct {
 		config.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
 	}

@@ -1,0 +1,231 @@
+package c2s
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/stream"
+)
+
+const askXML = "<r xmlns='" + nsSM + "'/>"
+
+// tellAfter is how many stanzas may come before the server is told so unasked.
+const tellAfter = 64
+
+// waitRoom waits until there is a connection, and room for what is not acknowledged.
+func (l *Link) waitRoom() error {
+	for {
+		l.mu.Lock()
+		if l.phase == over {
+			defer l.mu.Unlock()
+			return l.err
+		}
+		if l.phase == onWire && l.hasRoom() {
+			l.mu.Unlock()
+			return nil
+		}
+		if l.change == nil {
+			l.change = make(chan struct{})
+		}
+		change := l.change
+		l.mu.Unlock()
+		<-change
+	}
+}
+
+// hasRoom reports whether more may be written: the bound is passed by what is written at once. The caller holds mu.
+func (l *Link) hasRoom() bool { return l.terms == nil || l.sent.bytes < l.cfg.Unacknowledged }
+
+// admit takes stanzas into what is kept, and returns the connection to write them to; nil if there is none
+// now. asks says that an <r/> goes with them: one at a time is outstanding. The caller has the turn to write.
+func (l *Link) admit(stanzas [][]byte) (w *wire, asks bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != onWire || !l.hasRoom() {
+		return nil, false
+	}
+	if l.terms == nil {
+		return l.wire, false
+	}
+	for _, stanza := range stanzas {
+		l.sent.add(stanza)
+	}
+	if l.asked.open {
+		return l.wire, false
+	}
+	l.note()
+	return l.wire, true
+}
+
+// note notes that an <r/> leaves. The caller holds mu.
+func (l *Link) note() {
+	l.asked = request{open: true, at: time.Now(), total: l.sent.total(), bytes: l.sent.bytes}
+	l.owesAsk = false
+}
+
+// release gives the turn to write up. What became due meanwhile leaves.
+func (l *Link) release() {
+	l.writing.giveUp()
+	l.settle()
+}
+
+// settle writes what is due, unless somebody has the turn to write: then he does.
+func (l *Link) settle() {
+	for l.owes() && l.writing.try() {
+		l.mu.Lock()
+		w, data := l.wire, l.due()
+		l.mu.Unlock()
+		if err := w.framer.WriteXML(data); err != nil {
+			w.drop(err)
+		}
+		l.writing.giveUp()
+	}
+}
+
+func (l *Link) owes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase == onWire && (l.owesAck || l.owesAsk)
+}
+
+// due returns what is due, as having left. The caller holds mu and has the turn to write.
+func (l *Link) due() []byte {
+	var data []byte
+	if l.phase != onWire {
+		return nil
+	}
+	if l.owesAck {
+		data = l.appendAck(data)
+	}
+	if l.owesAsk {
+		l.note()
+		data = append(data, askXML...)
+	}
+	return data
+}
+
+// appendAck appends how many stanzas have come. The caller holds mu.
+func (l *Link) appendAck(dst []byte) []byte {
+	l.owesAck, l.told = false, l.handled
+	return fmt.Appendf(dst, "<a xmlns='%s' h='%d'/>", nsSM, l.handled)
+}
+
+// sayLast tells the server how much has come before the stream is closed, so that it does not think the last lost (XEP-0198 §4).
+// Whoever is writing goes first, and then it is not said: he may never end.
+func (l *Link) sayLast(w *wire) {
+	if l.terms == nil || !l.writing.try() {
+		return
+	}
+	defer l.writing.giveUp()
+	l.mu.Lock()
+	data := l.appendAck(nil)
+	l.mu.Unlock()
+	_ = w.framer.WriteXML(data) // it is a courtesy
+}
+
+// take handles an element that the server sent. An error ends the link.
+func (l *Link) take(el *xmpp.Element) error {
+	l.mu.Lock()
+	l.heard = time.Now()
+	l.mu.Unlock()
+	switch {
+	case isStanza(el):
+		l.arrived()
+		if st, err := xmpp.ParseStanza(el); err != nil {
+			l.log.Warn("left out what the server sent", "err", err)
+		} else {
+			l.inbox.put(l.addressed(st))
+		}
+		return nil
+	case l.terms == nil:
+	case el.Is(nsSM, "r"):
+		l.mu.Lock()
+		l.owesAck = true
+		l.mu.Unlock()
+		l.settle()
+		return nil
+	case el.Is(nsSM, "a"):
+		return l.acknowledged(el)
+	}
+	if !el.Is(xmpp.NSStream, "features") { // they come after a login in one step, too
+		l.log.Warn("left out what the server sent", "element", fmt.Sprintf("%.40s", el.Name.Local))
+	}
+	return nil
+}
+
+// isStanza reports whether el counts as one (XEP-0198 §4), whether or not it is a good one.
+func isStanza(el *xmpp.Element) bool {
+	switch el.Name.Local {
+	case xmpp.IQ, xmpp.Message, xmpp.Presence:
+		return el.Name.Space == xmpp.NSClient
+	}
+	return false
+}
+
+// arrived counts a stanza that is ours to deliver from now on.
+func (l *Link) arrived() {
+	l.mu.Lock()
+	l.handled++
+	l.owesAck = l.owesAck || l.terms != nil && l.handled-l.told >= tellAfter
+	l.mu.Unlock()
+	l.settle()
+}
+
+// acknowledged takes an <a/>. A count that cannot be ends the stream, with a word to the server why.
+func (l *Link) acknowledged(el *xmpp.Element) error {
+	h, err := parseCount(el)
+	l.mu.Lock()
+	if err == nil {
+		_, err = l.acked(h)
+	}
+	l.asked.open = false
+	// What has left since the last <r/> wants another. A server that counts less than was sent is not asked for ever.
+	l.owesAsk = l.owesAsk || len(l.sent.list) > 0 && l.sent.total() != l.asked.total
+	w := l.wire
+	l.mu.Unlock()
+	if err != nil {
+		return refuseCount(w, err)
+	}
+	l.settle()
+	return nil
+}
+
+// acked drops what the server has handled. The caller holds mu.
+func (l *Link) acked(h uint32) (int, error) {
+	n, err := l.sent.ack(h)
+	if n > 0 || len(l.sent.list) == 0 {
+		l.progress = time.Now()
+		l.changed()
+	}
+	return n, err
+}
+
+// refuseCount ends the stream because of a count, and returns how.
+func refuseCount(w *wire, err error) error {
+	refused := &stream.Error{Condition: stream.UndefinedCondition, Sent: true, Err: err}
+	if count, ok := err.(*countError); ok {
+		refused.App = count.element()
+	}
+	w.framer.Abort(refused)
+	return refused
+}
+
+// isOrderly reports whether the server ended the stream in order, or we did.
+func isOrderly(err error) bool { return err == io.EOF || err == stream.ErrClosed }
+
+// A turn is a mutex that can be tried and handed over, and whose wait a bubble of testing/synctest takes for one.
+type turn chan struct{}
+
+func newTurn() turn    { return make(turn, 1) }
+func (t turn) take()   { t <- struct{}{} }
+func (t turn) giveUp() { <-t }
+func (t turn) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,264 @@
+package c2s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// errLost is why a link ended whose connection was lost, and whose stream could not be resumed in time.
+var errLost = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
+
+// pump reads for as long as the link lives, over one connection after another.
+func (l *Link) pump(ctx context.Context) {
+	for {
+		err := l.receive()
+		if !l.mayResume(err) {
+			l.end(l.lostWith(err, nil), false)
+			return
+		}
+		if err := l.resume(ctx, err); err != nil {
+			l.end(err, false)
+			return
+		}
+	}
+}
+
+// receive reads from the connection up to its end.
+func (l *Link) receive() error {
+	l.mu.Lock()
+	w := l.wire
+	l.mu.Unlock()
+	for {
+		el, err := w.framer.ReadElement()
+		if err != nil {
+			return w.ended(err)
+		}
+		if err := l.take(el); err != nil {
+			return err
+		}
+	}
+}
+
+// mayResume takes the link between two connections, if its stream can outlast the one that ended with err.
+func (l *Link) mayResume(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.terms == nil || l.terms.id == "" || !outlasts(err) || !l.enter(lost) {
+		return false
+	}
+	l.wire.drop(err)
+	return true
+}
+
+// resume looks for a connection on which the stream goes on, for as long as the server keeps it. Its error is the end of the link.
+func (l *Link) resume(ctx context.Context, cause error) error {
+	l.log.Info("connection lost, resuming", "err", cause)
+	l.tell(Change{Resuming: true, Err: cause})
+	until := time.Now().Add(l.terms.lasts)
+	l.retry.lost(l.moved())
+	l.numb.lost(l.moved(), cause)
+	for {
+		err := l.sleep(ctx, l.retry.next(), until)
+		if err != nil {
+			return l.lostWith(fmt.Errorf("%w (%w)", cause, err), nil)
+		}
+		c := l.claim()
+		if l.numb.isSo() {
+			c = nil
+		}
+		b, err := l.login(ctx, c)
+		switch {
+		case err != nil && (ctx.Err() != nil || slow(err) || isFinal(err)):
+			return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
+		case err != nil:
+			l.log.Debug("could not resume yet", "err", err)
+		case b.verdict == nil || !b.verdict.resumed:
+			return l.replaced(b)
+		default:
+			return l.goOn(b)
+		}
+	}
+}
+
+// moved is different after whatever a connection was good for.
+func (l *Link) moved() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(l.handled)<<32 | uint64(l.sent.acked)
+}
+
+// numb notes streams that a server resumes and then does not hear, as a Prosody 13.0.1 does whose connection broke within a stanza.
+type numb struct {
+	runs int
+	mark uint64
+}
+
+// lost notes that a connection ended for the cause given; mark is another one if it was good for anything.
+func (n *numb) lost(mark uint64, cause error) {
+	if mark != n.mark || !errors.Is(cause, ErrDead) {
+		n.mark, n.runs = mark, 0
+	}
+	n.runs++
+}
+
+// isSo reports whether to give the stream up: a bad line may do the same once or twice.
+func (n *numb) isSo() bool { return n.runs > 3 }
+
+// claim is what is said about the stream to resume it.
+func (l *Link) claim() *claim {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &claim{terms: *l.terms, handled: l.handled, place: l.place}
+}
+
+// tell tells who watches.
+func (l *Link) tell(c Change) {
+	l.mu.Lock()
+	notify := l.notify
+	l.mu.Unlock()
+	notify(c)
+}
+
+// goOn goes on with the stream on a new connection: the server has what it says it has, and gets the rest again.
+func (l *Link) goOn(b *bound) error {
+	l.writing.take() // nobody writes before what is sent again
+	l.mu.Lock()
+	if _, err := l.acked(b.verdict.h); err != nil {
+		l.mu.Unlock()
+		l.writing.giveUp()
+		l.closeAfter(b.wire, err)
+		return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
+	}
+	if !l.enter(resumed) { // Close was called
+		l.mu.Unlock()
+		l.writing.giveUp()
+		b.wire.drop(l.err)
+		return l.err
+	}
+	again := slices.Clone(l.sent.list)
+	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
+	l.heard, l.progress = time.Now(), time.Now()
+	if len(again) > 0 {
+		l.note()
+		again = append(again, []byte(askXML))
+	}
+	l.mu.Unlock()
+	l.log.Info("resumed the stream", "again", len(again))
+	// Not here: the server may wait for us to read what it sends again.
+	l.inside.Go(func() {
+		if err := b.wire.framer.WriteXML(again...); err != nil {
+			b.wire.drop(err)
+		}
+		l.release()
+	})
+	l.tell(Change{})
+	return nil
+}
+
+// closeAfter ends a stream on which the server counts as it cannot be.
+func (l *Link) closeAfter(w *wire, err error) {
+	_ = refuseCount(w, err)
+	_ = w.framer.Close() // the error says it all
+}
+
+// replaced is the end of a link whose stream the server would not resume. What it bound instead is the successor.
+func (l *Link) replaced(b *bound) error {
+	reason := "it does not answer on it any more"
+	if b.verdict != nil {
+		reason = b.verdict.reason
+	}
+	err := l.lostWith(fmt.Errorf("%w: the server could not resume it: %s", errLost, reason), b.verdict)
+	l.tell(Change{Next: newLink(l.cfg, b, l.login)})
+	return err
+}
+
+// sleep waits for d, or until the network changes. Its error says that the time is over.
+func (l *Link) sleep(ctx context.Context, d time.Duration, until time.Time) error {
+	if time.Now().Add(d).After(until) {
+		return errors.New("the server keeps it no longer")
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.cfg.Network.Changed():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// keep finds out that the connection is dead (XEP-0198 §4: "to check connectivity"): the server is asked for an acknowledgement when nothing was heard
+// for a while, and each one that is asked for has its time.
+func (l *Link) keep(ctx context.Context) {
+	timer := time.NewTimer(l.look(time.Now()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.cfg.Network.Changed():
+			l.mu.Lock()
+			l.owesAsk = l.owesAsk || !l.asked.open
+			l.mu.Unlock()
+			l.settle()
+		case <-timer.C:
+		}
+		timer.Reset(l.look(time.Now()))
+	}
+}
+
+// look sees to what is due at now, and returns for how long nothing is.
+func (l *Link) look(now time.Time) time.Duration {
+	defer l.settle()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != onWire {
+		return l.cfg.AckTimeout
+	}
+	due := l.heard.Add(l.cfg.Idle)
+	if l.asked.open {
+		due = l.deadline()
+	}
+	switch {
+	case now.Before(due):
+	case l.asked.open:
+		l.wire.drop(fmt.Errorf("%w: no acknowledgement within %v", ErrDead, now.Sub(l.asked.at).Round(time.Second)))
+		return l.cfg.AckTimeout
+	default:
+		l.owesAsk = true
+		return l.cfg.AckTimeout
+	}
+	if !l.hasRoom() && now.Sub(l.progress) > stuckTimeout {
+		l.wire.drop(fmt.Errorf("%w: nothing acknowledged within %v", ErrDead, stuckTimeout))
+	}
+	// An <r/> may leave meanwhile, which is due after AckTimeout at the earliest.
+	return min(due.Sub(now), l.cfg.AckTimeout)
+}
+
+// stuckTimeout is how long a server may go on without acknowledging what it was sent, while it answers.
+const stuckTimeout = 2 * time.Minute
+
+// A request for an acknowledgement leaves behind what was written before it, and some servers take no more than 3 kB a second.
+const (
+	slowestRate = 3000 // bytes a second
+	maxQueueing = 30 * time.Second
+)
+
+// deadline is when the <r/> that is outstanding must have been answered. Whatever comes from the server is a sign of life. The caller holds mu.
+func (l *Link) deadline() time.Time {
+	queueing := min(time.Duration(l.asked.bytes)*time.Second/slowestRate, maxQueueing)
+	from := l.asked.at
+	if l.heard.After(from) {
+		from = l.heard
+	}
+	due, last := from.Add(l.cfg.AckTimeout+queueing), l.asked.at.Add(stuckTimeout)
+	if due.After(last) {
+		return last
+	}
+	return due
+}
