@@ -149,7 +149,11 @@ func (l *Link) take(el *xmpp.Element) error {
 	case el.Is(nsSM, "a"):
 		return l.acknowledged(el)
 	}
-	if !el.Is(xmpp.NSStream, "features") { // they come after a login in one step, too
+	if el.Is(xmpp.NSStream, "features") { // they follow a login in one step
+		l.mu.Lock()
+		l.features = el
+		l.mu.Unlock()
+	} else {
 		l.log.Warn("left out what the server sent", "element", fmt.Sprintf("%.40s", el.Name.Local))
 	}
 	return nil

@@ -1,6 +1,7 @@
 package c2s
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,9 @@ type Config struct {
 	StepTimeout    time.Duration // of each step after it: TLS, a stream header, an authentication, binding; default 45 s
 	Limits         xmpp.Limits
 
+	Tokens      TokenStore             // nil: a token lasts as long as the link
+	TLSSessions tls.ClientSessionCache // nil: tickets last as long as the link. It is one account's
+
 	// Of a stream that the server manages (XEP-0198).
 	Unacknowledged int           // bytes that may be written and not acknowledged; default 512 KiB
 	AckTimeout     time.Duration // for the answer to a request for an acknowledgement; default 10 s, more behind bytes of our own
@@ -76,6 +80,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Dialer == nil {
 		c.Dialer = newDialer()
+	}
+	if c.TLSSessions == nil {
+		c.TLSSessions = tls.NewLRUClientSessionCache(1)
 	}
 	if c.Network == nil {
 		c.Network = new(Network)

@@ -19,48 +19,54 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	comeBack := func(ctx context.Context, c *claim) (*bound, error) { return logIn(ctx, cfg, c) }
-	b, err := comeBack(ctx, nil)
+	d := &dialer{cfg: cfg, keys: openKeyring(cfg)}
+	b, err := d.logIn(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	return newLink(cfg, b, comeBack), nil
+	return newLink(cfg, b, d.logIn), nil
+}
+
+// dialer makes the connections of an account.
+type dialer struct {
+	cfg  Config
+	keys *keyring
 }
 
 // logIn connects and logs in, to resume the stream that is claimed, if there is one, or else to bind a new one.
-func logIn(ctx context.Context, cfg Config, c *claim) (*bound, error) {
+func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 	var failed error
 	if c != nil {
-		b, err := tryAll(ctx, cfg, c, c.places(cfg.Mode))
+		b, err := d.tryAll(ctx, c, c.places(d.cfg.Mode))
 		if err == nil || isFinal(err) || ctx.Err() != nil {
 			return b, err
 		}
 		failed = err
 	}
-	tries, err := candidates(ctx, cfg)
+	tries, err := candidates(ctx, d.cfg)
 	if err != nil {
 		return nil, err
 	}
 	if c != nil {
-		tried := c.places(cfg.Mode)
+		tried := c.places(d.cfg.Mode)
 		tries = slices.DeleteFunc(tries, func(a account.Candidate) bool { return slices.Contains(tried, a) })
 	}
-	b, err := tryAll(ctx, cfg, c, tries)
+	b, err := d.tryAll(ctx, c, tries)
 	if b == nil {
-		return nil, fmt.Errorf("c2s: logging in as %s: %w", cfg.JID, worse(failed, err))
+		return nil, fmt.Errorf("c2s: logging in as %s: %w", d.cfg.JID, worse(failed, err))
 	}
 	return b, nil
 }
 
 // tryAll tries places in turn, until one takes us or none ever will.
-func tryAll(ctx context.Context, cfg Config, c *claim, places []account.Candidate) (*bound, error) {
+func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidate) (*bound, error) {
 	var failed error
 	for _, place := range places {
-		b, err := dialCandidate(ctx, cfg, c, place)
+		b, err := d.dialCandidate(ctx, c, place)
 		if err == nil {
 			return b, nil
 		}
-		cfg.Log.Debug("could not log in", "server", place.Addr, "direct", place.Direct, "err", err)
+		d.cfg.Log.Debug("could not log in", "server", place.Addr, "direct", place.Direct, "err", err)
 		failed = worse(failed, err)
 		if isFinal(err) || ctx.Err() != nil {
 			break
@@ -69,22 +75,30 @@ func tryAll(ctx context.Context, cfg Config, c *claim, places []account.Candidat
 	return nil, failed
 }
 
-// dialCandidate tries one place. Where the server ended the stream after an authentication with channel
-// binding, it tries once more without (ejabberd 23.01 offers one that does not verify).
-func dialCandidate(ctx context.Context, cfg Config, c *claim, place account.Candidate) (*bound, error) {
-	b, err := dialOnce(ctx, cfg, c, place, true)
-	if errors.Is(err, errBindingRefused) {
-		b, err = dialOnce(ctx, cfg, c, place, false)
+// dialCandidate tries one place. Where the server ended the stream after an authentication by a token, or with channel
+// binding, it tries once more without (ejabberd 23.01 offers a binding that does not verify).
+func (d *dialer) dialCandidate(ctx context.Context, c *claim, place account.Candidate) (*bound, error) {
+	binding, byKey := true, true
+	for {
+		b, err := d.dialOnce(ctx, c, place, binding, byKey)
+		switch {
+		case byKey && errors.Is(err, errTokenFailed):
+			d.cfg.Log.Info("logging in by password", "err", err)
+			byKey = false
+		case binding && errors.Is(err, errBindingRefused):
+			binding = false
+		default:
+			return b, err
+		}
 	}
-	return b, err
 }
 
-func dialOnce(ctx context.Context, cfg Config, c *claim, place account.Candidate, binding bool) (*bound, error) {
-	conn, err := connect(ctx, cfg, place.Addr)
+func (d *dialer) dialOnce(ctx context.Context, c *claim, place account.Candidate, binding, byKey bool) (*bound, error) {
+	conn, err := connect(ctx, d.cfg, place.Addr)
 	if err != nil {
 		return nil, err
 	}
-	n := &negotiation{cfg: cfg, conn: conn, binding: binding, claim: c}
+	n := &negotiation{cfg: d.cfg, conn: conn, binding: binding, byKey: byKey, claim: c, keys: d.keys}
 	b, err := n.run(ctx, place.Direct)
 	if err != nil {
 		_ = n.conn.Close()                                                // the error that counts is there already

@@ -32,7 +32,7 @@ const (
 type fake struct {
 	t      testing.TB
 	conn   net.Conn
-	cert   tls.Certificate
+	tls    *tls.Config // one for each server, whose tickets it takes again
 	framer *stream.Framer
 }
 
@@ -58,6 +58,7 @@ func rawServer(t testing.TB, cert tls.Certificate, script func(*fake)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
 	var all sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	all.Go(func() {
@@ -67,7 +68,7 @@ func rawServer(t testing.TB, cert tls.Certificate, script func(*fake)) string {
 				return
 			}
 			all.Go(func() {
-				f := &fake{t: t, conn: conn, cert: cert, framer: stream.NewFramer(conn, xmpp.Limits{}, 0)}
+				f := &fake{t: t, conn: conn, tls: config, framer: stream.NewFramer(conn, xmpp.Limits{}, 0)}
 				stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 				defer stop()
 				defer func() {
@@ -117,7 +118,7 @@ func (f *fake) raw(s string) {
 }
 
 func (f *fake) startTLS() {
-	conn := tls.Server(f.conn, &tls.Config{Certificates: []tls.Certificate{f.cert}})
+	conn := tls.Server(f.conn, f.tls)
 	f.must(conn.HandshakeContext(context.Background()))
 	f.conn, f.framer = conn, stream.NewFramer(conn, xmpp.Limits{}, 0)
 }

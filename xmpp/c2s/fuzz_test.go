@@ -3,6 +3,7 @@ package c2s
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"io"
 	"log/slog"
@@ -74,9 +75,9 @@ func (s *scriptedServer) fill(line string) string {
 func negotiationWith(s *scriptedServer) *negotiation {
 	cfg := Config{
 		JID: jid.MustParse("romeo@home.test"), Password: func() (string, error) { return fuzzPassword, nil },
-		StepTimeout: time.Minute, Log: slog.New(slog.DiscardHandler), Limits: xmpp.Limits{Bytes: 8192},
+		StepTimeout: time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler), Limits: xmpp.Limits{Bytes: 8192},
 	}
-	return &negotiation{cfg: cfg, conn: s, framer: stream.NewFramer(s, cfg.Limits, 0)}
+	return &negotiation{cfg: cfg, conn: s, framer: stream.NewFramer(s, cfg.Limits, 0), keys: openKeyring(cfg), bound: &bound{}}
 }
 
 // The beginning of what servers say.
@@ -140,6 +141,78 @@ func FuzzBind(f *testing.F) {
 		bound, err := n.bind(context.Background())
 		if !fuzztest.Line(t, err) && (bound.Localpart() == "" || bound.Resourcepart() == "") {
 			t.Fatalf("bound %v", bound)
+		}
+	})
+}
+
+// FuzzSuccess: whatever stands in the success of a server that has proven itself, what is taken of it is of a form that can be used, and the
+// token is not in the error.
+func FuzzSuccess(f *testing.F) {
+	const id = "<authorization-identifier>romeo@home.test/x</authorization-identifier>"
+	for _, s := range []string{
+		id + "<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='urn:xmpp:sm:3' id='1' resume='1' max='300'/></bound><token xmlns='urn:xmpp:fast:0' token='tok-tok-tok' expiry='2099-01-01T00:00:00Z'/>",
+		id + "<resumed xmlns='urn:xmpp:sm:3' previd='old' h='7'/>", id + "<failed xmlns='urn:xmpp:sm:3' h='7'/><bound xmlns='urn:xmpp:bind:0'/>",
+		"<authorization-identifier>home.test</authorization-identifier>", "", id + "<resumed xmlns='urn:xmpp:sm:3'/><failed xmlns='urn:xmpp:sm:3'/>",
+	} {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, content string, claims bool) {
+		el, err := xmpp.ParseElement([]byte("<success xmlns='urn:xmpp:sasl:2'>"+content+"</success>"), xmpp.Limits{Bytes: 8192})
+		if err != nil {
+			return
+		}
+		n := negotiationWith(&scriptedServer{})
+		if claims {
+			n.claim = &claim{terms: terms{id: "old"}}
+		}
+		if fuzztest.Line(t, n.succeeded(el, "HT-SHA-256-EXPR", inline{true, true, true}), "tok-tok-tok") {
+			return
+		}
+		v := n.bound.verdict
+		if v != nil && (!claims || v.resumed && n.bound.isBound()) || n.bound.isBound() && n.bound.local.Localpart() == "" {
+			t.Errorf("%s: %+v, %+v", content, n.bound, v)
+		}
+		if k := n.keys.keys; k.Token != "" && (k.Mechanism != "HT-SHA-256-EXPR" || len(k.Token) > maxToken) {
+			t.Errorf("%s: %+v", content, k)
+		}
+	})
+}
+
+// FuzzKeys: what is read from a store is of a form that can be used, or damaged, which is said without quoting it.
+func FuzzKeys(f *testing.F) {
+	f.Add([]byte(`{"jid":"a@b","agent":"6f1ba4a4-2b3a-4d3b-8f2b-7a3f0a1c2d3e","token":"secret-secret","mechanism":"HT-SHA-256-EXPR","expiry":"2099-01-01T00:00:00Z","inline":{"bind":true}}`))
+	f.Add([]byte(`{"agent":"secret-secret"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k, err := parseKeys(data)
+		if fuzztest.Line(t, err, "secret-secret") {
+			return
+		}
+		if len(k.Agent) != 36 || k.Token != "" && !strings.HasPrefix(k.Mechanism, "HT-SHA-256-") {
+			t.Errorf("%s: %+v", data, k)
+		}
+		if _, ok := bindingOf(k.Mechanism, tls.ConnectionState{}); ok && k.Mechanism != "HT-SHA-256-NONE" {
+			t.Errorf("%q binds to nothing", k.Mechanism)
+		}
+	})
+}
+
+// FuzzOffers: features are read without trouble, however they are written.
+func FuzzOffers(f *testing.F) {
+	f.Add("<authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-256</mechanism><inline><fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-EXPR</mechanism></fast>" +
+		"<bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline></bind><sm xmlns='urn:xmpp:sm:3'/></inline></authentication>")
+	f.Fuzz(func(t *testing.T, content string) {
+		el, err := xmpp.ParseElement([]byte("<features>"+content+"</features>"), xmpp.Limits{Bytes: 8192})
+		if err != nil {
+			return
+		}
+		o := parseOffers(el)
+		if o.inline.Enable && !o.inline.Bind {
+			t.Errorf("%s: %+v", content, o)
+		}
+		n := negotiationWith(&scriptedServer{})
+		if m := n.keys.wanted(o.fast, tls.ConnectionState{}); m != "" && m != "HT-SHA-256-NONE" {
+			t.Errorf("%s: wants %q on a connection that binds nothing", content, m)
 		}
 	})
 }

@@ -19,13 +19,12 @@ import (
 // connections: it looks for another one by itself, and what was written and read goes on where it was, with nothing lost, doubled or
 // reordered. Where that cannot be, the link ends with an [xmpp.LostError].
 type Link struct {
-	cfg      Config
-	local    jid.JID
-	features *xmpp.Element
-	log      *slog.Logger
-	login    func(ctx context.Context, c *claim) (*bound, error) // how to come back
-	retry    retry                                               // the pump's alone, as is numb
-	numb     numb
+	cfg   Config
+	local jid.JID
+	log   *slog.Logger
+	login func(ctx context.Context, c *claim) (*bound, error) // how to come back
+	retry retry                                               // the pump's alone, as is numb
+	numb  numb
 
 	inbox  *inbox
 	stop   context.CancelFunc // ends pump and keeper
@@ -38,6 +37,7 @@ type Link struct {
 
 	mu       sync.Mutex // guards all below: what is sent, handled and owed belongs to one wire
 	phase    phase
+	features *xmpp.Element
 	wire     *wire // the last one
 	terms    *terms
 	place    account.Candidate // where wire goes
@@ -90,6 +90,8 @@ type bound struct {
 	place    account.Candidate
 }
 
+func (b *bound) isBound() bool { return b.local.Resourcepart() != "" }
+
 // newLink makes a link of a new stream.
 func newLink(cfg Config, b *bound, login func(context.Context, *claim) (*bound, error)) *Link {
 	now := time.Now()
@@ -117,7 +119,11 @@ func (l *Link) LocalAddr() jid.JID { return l.local }
 func (l *Link) RemoteAddr() jid.JID { return jid.JID{} }
 
 // Features returns the features that the server offered after authentication.
-func (l *Link) Features() *xmpp.Element { return l.features }
+func (l *Link) Features() *xmpp.Element {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.features
+}
 
 // Managed reports whether the link finds out by itself when its connection is dead.
 func (l *Link) Managed() bool { return l.terms != nil }

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
+	"slices"
 
 	"mellium.im/xmpp/jid"
 
@@ -32,11 +32,15 @@ type negotiation struct {
 	conn    net.Conn // innermost first; replaced by TLS
 	raw     net.Conn // the TCP connection
 	binding bool     // whether to try SCRAM with channel binding
+	byKey   bool     // whether to log in by a token, if there is one
 	claim   *claim   // a stream that is to be resumed; nil: a new one
+	keys    *keyring
 
 	framer   *stream.Framer
 	tls      tls.ConnectionState
 	features *xmpp.Element // as the server last sent them
+	ns       string        // of the authentication: nsSASL2 or nsSASL
+	success  *xmpp.Element // how it ended
 	bound    *bound
 }
 
@@ -62,19 +66,71 @@ func (n *negotiation) run(ctx context.Context, direct bool) (*bound, error) {
 
 // logIn is what is said within TLS.
 func (n *negotiation) logIn(ctx context.Context) error {
-	if err := n.open(ctx); err != nil {
+	done, err := n.logInByToken(ctx)
+	if err != nil {
 		return err
 	}
-	if err := n.authenticate(ctx); err != nil {
-		return err
+	if !done {
+		tried := n.ns == nsSASL2 // a token, which was refused
+		if err := n.authenticate(ctx); err != nil {
+			if tried && ctx.Err() == nil && brokeOff(err) {
+				return fmt.Errorf("%w: %w", errTokenFailed, err)
+			}
+			return err
+		}
 	}
-	if err := n.framer.Restart(); err != nil {
-		return err
+	if n.ns == nsSASL { // RFC 6120 §6.4.6
+		if err := n.framer.Restart(); err != nil {
+			return err
+		}
+		err = n.open(ctx)
+	} else {
+		err = n.afterSuccess(ctx)
 	}
-	if err := n.open(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	return n.settle(ctx)
+}
+
+// brokeOff reports whether the server ended the stream, rather than judge what was said to it.
+func brokeOff(err error) bool {
+	var judged *AuthError
+	return !errors.As(err, &judged) && !isFinal(err) && !errors.Is(err, errUnproven)
+}
+
+// logInByToken opens the stream, and logs in by a token where there is one. Then both leave in one flight (XEP-0305), unless the server has not borne that.
+func (n *negotiation) logInByToken(ctx context.Context) (done bool, err error) {
+	var t *tokenLogin
+	if n.byKey {
+		t = n.keys.login(n.tls)
+	}
+	if t == nil {
+		return false, n.open(ctx)
+	}
+	n.ns = nsSASL2
+	if t.pipelined {
+		err = n.open(ctx, t.element(n))
+		n.keys.answered(err == nil)
+	} else {
+		err = n.open(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(parseOffers(n.features).fast, t.mechanism) {
+		n.keys.refused(t.token) // it is for this mechanism alone
+		n.cfg.Log.Warn("the server offers less than when it gave the token; logging in by password")
+		if t.pipelined {
+			n.framer.Abort(&stream.Error{Condition: stream.UndefinedCondition, Text: "a mechanism is gone", Sent: true})
+			return false, errChanged
+		}
+		return false, nil
+	}
+	if done, err = n.byToken(ctx, t); err != nil && ctx.Err() == nil && !errors.Is(err, errUnproven) {
+		return false, fmt.Errorf("%w: %w", errTokenFailed, err)
+	}
+	return done, err
 }
 
 // settle resumes the former stream, or else binds a resource and has the stream managed, as far as that has not come about with the
@@ -86,12 +142,23 @@ func (n *negotiation) settle(ctx context.Context) error {
 	if v := n.bound.verdict; v != nil && v.resumed {
 		return nil
 	}
+	if n.bound.isBound() {
+		return nil
+	}
 	bound, err := n.bind(ctx)
 	if err != nil {
 		return err
 	}
-	n.bound.local = bound
+	n.boundTo(bound)
 	return n.manage(ctx)
+}
+
+// boundTo notes the address that the server bound.
+func (n *negotiation) boundTo(address jid.JID) {
+	n.bound.local = address
+	if !address.Bare().Equal(n.cfg.JID) {
+		n.cfg.Log.Warn("the server calls this account by another name", "jid", n.cfg.JID.String(), "bound", address.String())
+	}
 }
 
 // within bounds a step.
@@ -105,15 +172,15 @@ func (n *negotiation) within(ctx context.Context, what string, step func() error
 	return nil
 }
 
-// open exchanges headers and reads the server's features.
-func (n *negotiation) open(ctx context.Context) error {
+// open exchanges headers and reads the server's features. What is in extra follows our header in the same write.
+func (n *negotiation) open(ctx context.Context, extra ...*xmpp.Element) error {
 	return n.within(ctx, "opening the stream", func() error {
 		domain := n.cfg.JID.Domain()
 		header := stream.Header{To: domain, Version: "1.0"}
 		if n.tls.HandshakeComplete {
 			header.From = n.cfg.JID // RFC 6120 §4.7.1: not before it is private
 		}
-		if err := n.framer.WriteHeader(header); err != nil {
+		if err := n.framer.WriteHeader(header, extra...); err != nil {
 			return err
 		}
 		answer, err := n.framer.ReadHeader()
@@ -123,15 +190,20 @@ func (n *negotiation) open(ctx context.Context) error {
 		if !answer.From.Equal(jid.JID{}) && !answer.From.Equal(domain) {
 			return &stream.HeaderError{Attr: "from", Got: answer.From.String(), Want: domain.String()}
 		}
-		n.features, err = n.framer.ReadElement()
-		if err != nil {
-			return err
-		}
-		if !n.features.Is(xmpp.NSStream, "features") {
-			return fmt.Errorf("got <%.40s/> for features", n.features.Name.Local)
-		}
-		return nil
+		return n.readFeatures()
 	})
+}
+
+func (n *negotiation) readFeatures() error {
+	el, err := n.framer.ReadElement()
+	if err != nil {
+		return err
+	}
+	if !el.Is(xmpp.NSStream, "features") {
+		return fmt.Errorf("got <%.40s/> for features", el.Name.Local)
+	}
+	n.features = el
+	return nil
 }
 
 // startTLS asks for TLS. It reads no byte more than the server's consent: what is there after it was not encrypted, and
@@ -170,7 +242,9 @@ func (n *negotiation) handshake(ctx context.Context, direct bool) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, n.cfg.StepTimeout)
 	defer cancel()
-	conn := tls.Client(n.conn, server.TLS(direct))
+	config := server.TLS(direct)
+	config.ClientSessionCache = n.cfg.TLSSessions
+	conn := tls.Client(n.conn, config)
 	if err := conn.HandshakeContext(limited); err != nil {
 		return handshakeError(ctx, server, err)
 	}
@@ -188,12 +262,11 @@ func handshakeError(ctx context.Context, server account.Server, err error) error
 	return fmt.Errorf("TLS: %w", err)
 }
 
-// bind asks for a resource (RFC 6120 §7) that is random each time: so a client that is still there under an old one is
-// never thrown out, nor throws us out.
+// bind asks for a resource (RFC 6120 §7).
 func (n *negotiation) bind(ctx context.Context) (jid.JID, error) {
 	var bound jid.JID
 	err := n.within(ctx, "binding a resource", func() error {
-		resource := xmpp.NewText(nsBind, "resource", "xtls-"+strings.ToLower(rand.Text()[:12]))
+		resource := xmpp.NewText(nsBind, "resource", randomResource())
 		answer, err := n.ask(xmpp.NewElement(nsBind, "bind", resource))
 		if err != nil {
 			return err
@@ -208,9 +281,6 @@ func (n *negotiation) bind(ctx context.Context) (jid.JID, error) {
 		}
 		return err
 	})
-	if err == nil && !bound.Bare().Equal(n.cfg.JID) {
-		n.cfg.Log.Warn("the server calls this account by another name", "jid", n.cfg.JID.String(), "bound", bound.String())
-	}
 	return bound, err
 }
 

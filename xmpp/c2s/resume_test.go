@@ -56,7 +56,14 @@ func (f *fake) stanza() *xmpp.Element {
 	}
 }
 
-func (f *fake) idle() { _, _ = io.Copy(io.Discard, f.conn) }
+// idle listens until the client ends the stream.
+func (f *fake) idle() {
+	for {
+		if _, err := f.framer.ReadElement(); err != nil {
+			return
+		}
+	}
+}
 
 // inTurn does the first script on the first connection, and so on; the last on all that follow.
 func inTurn(scripts ...func(*fake)) func(*fake) {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"mellium.im/sasl"
 
@@ -24,6 +26,7 @@ var (
 	errPassword = errors.New("the account's password cannot be had")
 	// errBindingRefused: the server ended the stream rather than let us try without channel binding.
 	errBindingRefused = errors.New("the server refused channel binding")
+	errSecondFactor   = errors.New("the server wants more than the password: a device has no second factor")
 	errUnproven       = errors.New("the server did not prove that it knows the account: somebody may be interfering")
 )
 
@@ -57,19 +60,15 @@ func (e *AuthError) Is(target error) bool {
 	return false
 }
 
-// mechanisms returns what to try, best first. SCRAM-SHA-256-PLUS binds the login to this TLS connection by tls-exporter
+// mechanisms returns what to try of what is offered, best first. SCRAM-SHA-256-PLUS binds the login to this TLS connection by tls-exporter
 // (RFC 9266), which TLS 1.3 alone has here; tls-unique is not used.
-func (n *negotiation) mechanisms() []sasl.Mechanism {
-	offered := make(map[string]bool)
-	for _, m := range n.features.Child(nsSASL, "mechanisms").ChildrenNamed(nsSASL, "mechanism") {
-		offered[m.Text()] = true
-	}
+func (n *negotiation) mechanisms(offered []string) []sasl.Mechanism {
 	var out []sasl.Mechanism
 	for _, m := range []sasl.Mechanism{sasl.ScramSha256Plus, sasl.ScramSha256, sasl.ScramSha1} {
 		if m.Name == sasl.ScramSha256Plus.Name && !n.canBind() {
 			continue
 		}
-		if offered[m.Name] {
+		if slices.Contains(offered, m.Name) {
 			out = append(out, m)
 		}
 	}
@@ -95,7 +94,12 @@ func (n *negotiation) canBind() bool {
 // authenticate proves the password to the server, and has the server prove it back. Where channel binding
 // fails, the login goes on without: a wrong password fails both times.
 func (n *negotiation) authenticate(ctx context.Context) error {
-	mechanisms := n.mechanisms()
+	offers := parseOffers(n.features)
+	mechanisms := n.mechanisms(offers.mechanisms)
+	if n.ns = nsSASL2; len(mechanisms) == 0 {
+		n.ns = nsSASL
+		mechanisms = n.mechanisms(texts(n.features.Child(nsSASL, "mechanisms"), nsSASL, "mechanism"))
+	}
 	if len(mechanisms) == 0 {
 		return ErrNoMechanism
 	}
@@ -110,14 +114,13 @@ func (n *negotiation) authenticate(ctx context.Context) error {
 	}
 	n.cfg.Log.Debug("login with channel binding failed; trying without", "err", err)
 	err = n.scram(ctx, mechanisms[1], password)
-	var failure *AuthError
-	if err != nil && !errors.As(err, &failure) && ctx.Err() == nil && !errors.Is(err, errUnproven) {
+	if err != nil && ctx.Err() == nil && brokeOff(err) {
 		return errBindingRefused
 	}
 	return err
 }
 
-// scram runs one SCRAM exchange (RFC 5802) in the form of RFC 6120 §6.4.
+// scram runs one SCRAM exchange (RFC 5802) in the form of XEP-0388 or of RFC 6120 §6.4.
 func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password string) error {
 	prepared := []byte(account.Prepare(password))
 	client := sasl.NewClient(m,
@@ -128,7 +131,8 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if err != nil {
 			return err
 		}
-		if err := n.framer.WriteElement(saslElement("auth", first).With("mechanism", m.Name)); err != nil {
+		auth, token := n.authElement(m.Name, first)
+		if err := n.framer.WriteElement(auth); err != nil {
 			return err
 		}
 		challenge, err := n.saslAnswer("challenge")
@@ -142,7 +146,7 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if err != nil {
 			return err
 		}
-		if err := n.framer.WriteElement(saslElement("response", proof)); err != nil {
+		if err := n.framer.WriteElement(n.saslElement("response", proof)); err != nil {
 			return err
 		}
 		signature, err := n.saslAnswer("success")
@@ -153,12 +157,28 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 			return errUnproven
 		}
 		n.cfg.Log.Debug("logged in", "mechanism", m.Name, "tls", tls.VersionName(n.tls.Version))
-		return nil
+		if n.ns == nsSASL {
+			return nil
+		}
+		return n.succeeded(n.success, token, parseOffers(n.features).inline)
 	})
 }
 
-func saslElement(name string, data []byte) *xmpp.Element {
-	return xmpp.NewText(nsSASL, name, base64.StdEncoding.EncodeToString(data))
+// authElement begins an exchange. In the extended way it asks for a token too, and returns for which mechanism.
+func (n *negotiation) authElement(mechanism string, first []byte) (el *xmpp.Element, token string) {
+	if n.ns == nsSASL {
+		return n.saslElement("auth", first).With("mechanism", mechanism), ""
+	}
+	offers := parseOffers(n.features)
+	el = n.authenticateElement(mechanism, first, offers.inline)
+	if token = n.keys.wanted(offers.fast, n.tls); token != "" {
+		el.Add(xmpp.NewElement(nsFAST, "request-token").With("mechanism", token))
+	}
+	return el, token
+}
+
+func (n *negotiation) saslElement(name string, data []byte) *xmpp.Element {
+	return xmpp.NewText(n.ns, name, base64.StdEncoding.EncodeToString(data))
 }
 
 // saslAnswer reads the server's next word in an exchange, which must have the name. A server may give its signature in a
@@ -169,46 +189,58 @@ func (n *negotiation) saslAnswer(want string) ([]byte, error) {
 		return nil, err
 	}
 	switch {
-	case el.Is(nsSASL, "failure"):
+	case el.Is(n.ns, "failure"):
 		return nil, parseFailure(el)
-	case el.Is(nsSASL, want):
-		return base64.StdEncoding.DecodeString(el.Text())
-	case want == "success" && el.Is(nsSASL, "challenge"):
-		signature, err := base64.StdEncoding.DecodeString(el.Text())
+	case el.Is(n.ns, want):
+		return n.saslData(el)
+	case want == "success" && el.Is(n.ns, "challenge"):
+		signature, err := n.saslData(el)
 		if err != nil {
 			return nil, err
 		}
-		if err := n.framer.WriteElement(xmpp.NewElement(nsSASL, "response")); err != nil {
+		if err := n.framer.WriteElement(xmpp.NewElement(n.ns, "response")); err != nil {
 			return nil, err
 		}
-		if _, err := n.saslSuccess(); err != nil {
-			return nil, err
-		}
-		return signature, nil
+		return signature, n.saslSuccess()
+	case el.Is(nsSASL2, "continue"):
+		return nil, errSecondFactor
 	}
 	return nil, fmt.Errorf("got <%.40s/> in place of <%s/>", el.Name.Local, want)
 }
 
-func (n *negotiation) saslSuccess() (*xmpp.Element, error) {
-	el, err := n.framer.ReadElement()
-	if err != nil {
-		return nil, err
+// saslData is what an element of an exchange holds.
+func (n *negotiation) saslData(el *xmpp.Element) ([]byte, error) {
+	if el.Is(n.ns, "success") {
+		if n.success = el; n.ns == nsSASL2 {
+			el = el.Child(nsSASL2, "additional-data")
+		}
 	}
-	if el.Is(nsSASL, "failure") {
-		return nil, parseFailure(el)
-	}
-	if !el.Is(nsSASL, "success") {
-		return nil, fmt.Errorf("got <%.40s/> in place of <success/>", el.Name.Local)
-	}
-	return el, nil
+	return base64.StdEncoding.DecodeString(strings.TrimSpace(el.Text()))
 }
 
+func (n *negotiation) saslSuccess() error {
+	el, err := n.framer.ReadElement()
+	if err != nil {
+		return err
+	}
+	if el.Is(n.ns, "failure") {
+		return parseFailure(el)
+	}
+	if !el.Is(n.ns, "success") {
+		return fmt.Errorf("got <%.40s/> in place of <success/>", el.Name.Local)
+	}
+	n.success = el
+	return nil
+}
+
+// parseFailure reads a <failure/>. Its condition is the one of RFC 6120; one of an application's own stands where there is no other.
 func parseFailure(el *xmpp.Element) *AuthError {
 	e := &AuthError{Condition: "undefined-condition"}
 	for _, c := range el.Children() {
-		if c.Is(nsSASL, "text") {
+		switch {
+		case c.Name.Local == "text":
 			e.Text = c.Text()
-		} else {
+		case c.Name.Space == nsSASL || e.Condition == "undefined-condition":
 			e.Condition = c.Name.Local
 		}
 	}

@@ -1,8 +1,14 @@
 package c2s
 
 import (
+	"crypto/tls"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
+
+	"mellium.im/xmpp/jid"
 
 	"xtls-agent/xmpp"
 )
@@ -68,11 +74,62 @@ func TestSentStanzas(t *testing.T) {
 	}
 }
 
+// Nobody reads: what has come is bounded, and who puts more waits until somebody reads, or the link ends.
+func TestInboxIsBounded(t *testing.T) {
+	b := newInbox()
+	put := make(chan int, 2*inboxStanzas)
+	go func() {
+		defer close(put)
+		for i := range cap(put) {
+			b.put(&xmpp.Stanza{Kind: xmpp.Message})
+			put <- i
+		}
+	}()
+	count := func() int { time.Sleep(50 * time.Millisecond); return len(put) }
+	if n := count(); n != inboxStanzas {
+		t.Errorf("%d stanzas are there", n)
+	}
+	if _, err := b.take(); err != nil || count() != inboxStanzas+1 {
+		t.Error("one was taken, and not one more came")
+	}
+	b.close(errLost, true)
+	for range put {
+	}
+	if st, err := b.take(); err != errLost {
+		t.Errorf("%v, %v", st, err)
+	}
+}
+
+// What a server says about resuming is bounded, and is about the stream that was asked for.
+func TestTermsAndVerdicts(t *testing.T) {
+	long := xmpp.NewElement(nsSM, "enabled").With("resume", "true").With("id", strings.Repeat("x", maxStreamID+1))
+	if got := parseTerms(long); got.id != "" {
+		t.Errorf("kept a name of %d bytes", len(got.id))
+	}
+	another := xmpp.NewElement(nsSM, "resumed").With("h", "1").With("previd", "another")
+	if v, err := (&claim{terms: terms{id: "id"}}).judge(another); err == nil {
+		t.Errorf("another stream was taken for ours: %+v", v)
+	}
+}
+
+// A server cannot make us keep what is no token.
+func TestTokenIsBounded(t *testing.T) {
+	cfg := Config{JID: jid.MustParse("a@home.test"), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	for token, taken := range map[string]bool{"": false, "x": true, strings.Repeat("x", maxToken): true, strings.Repeat("x", maxToken+1): false} {
+		r := openKeyring(cfg)
+		r.keep(xmpp.NewElement(nsFAST, "token").With("token", token), "HT-SHA-256-NONE", inline{})
+		if got := r.login(tls.ConnectionState{}) != nil; got != taken {
+			t.Errorf("a token of %d bytes: %v", len(token), got)
+		}
+	}
+}
+
 func FuzzTerms(f *testing.F) {
 	f.Add("id", "true", "300", "home.test:5222")
 	f.Add("", "1", "99999999999", "[::1]:5222")
 	f.Add("x", "0", "-1", "evil.test:0")
 	f.Add("x", "true", "", "[2001:db8::1]")
+	f.Add(strings.Repeat("x", 5000), "true", "", strings.Repeat("x", 5000))
 	f.Fuzz(func(t *testing.T, id, resume, seconds, location string) {
 		got := parseTerms(xmpp.NewElement(nsSM, "enabled").With("id", id).With("resume", resume).With("max", seconds).With("location", location))
 		if got.lasts <= 0 || got.lasts > maxResumable || len(got.id) > maxStreamID || len(got.location) > maxLocation+8 {
@@ -91,6 +148,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Add("<resumed xmlns='urn:xmpp:sm:3' h='4' previd='id'/>")
 	f.Add("<failed xmlns='urn:xmpp:sm:3' h='4'><error><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></failed>")
 	f.Add("<failed xmlns='urn:xmpp:sm:3'/>")
+	f.Add("<resumed xmlns='urn:xmpp:sm:3' h='4' previd='another'/>")
 	f.Add("<resumed xmlns='urn:xmpp:sm:3' h='4294967296' previd='id'/>")
 	f.Fuzz(func(t *testing.T, text string) {
 		el, err := xmpp.ParseElement([]byte(text), xmpp.Limits{Bytes: 4096})

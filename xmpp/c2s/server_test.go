@@ -3,6 +3,7 @@ package c2s_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -69,6 +70,8 @@ func TestRealServers(t *testing.T) {
 			t.Run("WrongPassword", func(t *testing.T) { testWrongPassword(t, alice) })
 			t.Run("Passwords", func(t *testing.T) { testPasswords(t, s, alice) })
 			t.Run("ChannelBinding", func(t *testing.T) { testChannelBinding(t, alice) })
+			t.Run("Token", func(t *testing.T) { testToken(t, alice) })
+			t.Run("Flights", func(t *testing.T) { testFlights(t, s, alice) })
 			t.Run("Resource", func(t *testing.T) { testResource(t, alice) })
 			t.Run("Supervisor", func(t *testing.T) { testSupervisor(t, s, alice) })
 		})
@@ -91,7 +94,7 @@ func runSuiteThroughCuts(t *testing.T, s *testpeer.XMPPServer, alice, bob c2s.Co
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
-			for {
+			for range 8 { // a busy machine may not log in between two of them
 				select {
 				case <-stop:
 					return
@@ -289,4 +292,27 @@ func TestCertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TLS 1.3 tickets are kept from one connection to the next, and the certificate is held to what it is held to now.
+func TestTLSSessions(t *testing.T) {
+	h := newHost(t)
+	again := make(chan bool, 10)
+	addr := fakeServer(t, h.cert, func(f *fake) {
+		again <- f.conn.(*tls.Conn).ConnectionState().DidResume
+		f.login()
+		f.idle()
+	})
+	cache := tls.NewLRUClientSessionCache(1)
+	with := func(cfg *c2s.Config) { cfg.TLSSessions = cache }
+	for _, want := range []bool{false, true} {
+		if _, err := h.dialTo(t, addr, with); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-again; got != want {
+			t.Errorf("resumed the TLS session: %v, want %v", got, want)
+		}
+	}
+	_, err := h.dialTo(t, addr, with, func(cfg *c2s.Config) { cfg.Roots = testpeer.NewAuthority(t).Pool })
+	wantAs[*xmpp.CertificateError](t, err)
 }

@@ -1,0 +1,495 @@
+package c2s_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/pbkdf2"
+	"mellium.im/sasl"
+
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
+)
+
+const (
+	nsSASL2 = "urn:xmpp:sasl:2"
+	nsFAST  = "urn:xmpp:fast:0"
+)
+
+// modern are the features of a server that takes everything in one step, with tokens for the mechanisms given.
+func modern(tokens ...string) *xmpp.Element {
+	fast := xmpp.NewElement(nsFAST, "fast")
+	for _, m := range tokens {
+		fast.Add(xmpp.NewText(nsFAST, "mechanism", m))
+	}
+	bind := xmpp.NewElement("urn:xmpp:bind:0", "bind", xmpp.NewElement("urn:xmpp:bind:0", "inline",
+		xmpp.NewElement("urn:xmpp:bind:0", "feature").With("var", nsSM)))
+	return xmpp.NewElement(nsSASL2, "authentication", xmpp.NewText(nsSASL2, "mechanism", "SCRAM-SHA-256"),
+		xmpp.NewElement(nsSASL2, "inline", fast, bind, xmpp.NewElement(nsSM, "sm")))
+}
+
+// scram2 plays SCRAM in the extended way, and ends with a success in which rest stands.
+func (f *fake) scram2(auth *xmpp.Element, rest string) {
+	if auth.Attr("mechanism") != "SCRAM-SHA-256" {
+		f.t.Errorf("logs in by %s", auth.Attr("mechanism"))
+	}
+	salt := []byte("0123456789abcdef")
+	server := sasl.NewServer(sasl.ScramSha256, func(*sasl.Negotiator) bool { return true },
+		sasl.SaltedCredentials(func(_, _ []byte, _ string) ([]byte, []byte, int64, error) {
+			return salt, pbkdf2.Key([]byte("secret"), salt, 4096, sha256.Size, sha256.New), 4096, nil
+		}))
+	data, err := base64.StdEncoding.DecodeString(auth.Child(nsSASL2, "initial-response").Text())
+	f.must(err)
+	_, challenge, err := server.Step(data)
+	f.must(err)
+	f.write(xmpp.NewText(nsSASL2, "challenge", base64.StdEncoding.EncodeToString(challenge)))
+	data, err = base64.StdEncoding.DecodeString(f.read().Text())
+	f.must(err)
+	_, signature, err := server.Step(data)
+	f.must(err)
+	f.succeed(signature, rest)
+}
+
+// succeed ends an authentication, with the server's proof if there is one.
+func (f *fake) succeed(proof []byte, rest string) {
+	data := ""
+	if proof != nil {
+		data = "<additional-data>" + base64.StdEncoding.EncodeToString(proof) + "</additional-data>"
+	}
+	f.raw("<success xmlns='" + nsSASL2 + "'>" + data + "<authorization-identifier>box@home.test/r</authorization-identifier>" + rest + "</success>")
+}
+
+const (
+	boundNew = "<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='" + nsSM + "' id='stream1' resume='true'/></bound>"
+	newToken = "<token xmlns='" + nsFAST + "' token='t1' expiry='2099-01-01T00:00:00Z'/>"
+)
+
+// mac is the client's message or the server's answer for a token, bound to this connection.
+func (f *fake) mac(token, role string) []byte {
+	cs := f.conn.(*tls.Conn).ConnectionState()
+	binding, err := cs.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+	f.must(err)
+	h := hmac.New(sha256.New, []byte(token))
+	h.Write([]byte(role))
+	h.Write(binding)
+	return h.Sum(nil)
+}
+
+// first logs in by password and hands out the token t1.
+func first(f *fake) {
+	f.header(modern("HT-SHA-256-NONE", "HT-SHA-256-EXPR"))
+	auth := f.read()
+	if m := auth.Child(nsFAST, "request-token").Attr("mechanism"); m != "HT-SHA-256-EXPR" {
+		f.t.Errorf("asks for a token for %q", m)
+	}
+	f.scram2(auth, boundNew+newToken)
+	f.idle()
+}
+
+// byToken reads a login by the token t1, which comes with the header.
+func (f *fake) byToken(features ...*xmpp.Element) *xmpp.Element {
+	f.header(features...)
+	auth := f.read()
+	want := append([]byte("box\x00"), f.mac("t1", "Initiator")...)
+	got, _ := base64.StdEncoding.DecodeString(auth.Child(nsSASL2, "initial-response").Text())
+	if !hmac.Equal(got, want) || auth.Attr("mechanism") != "HT-SHA-256-EXPR" || auth.Child(nsFAST, "fast") == nil ||
+		auth.Child(nsSASL2, "user-agent").Attr("id") == "" {
+		f.t.Errorf("logs in by %v", auth)
+	}
+	return auth
+}
+
+// tokenWorld dials once by password, and gives the store with the token t1 in it.
+func (h host) withToken(t *testing.T, then ...func(*fake)) (addr string, store *memTokens) {
+	t.Helper()
+	addr, store = fakeServer(t, h.cert, inTurn(append([]func(*fake){first}, then...)...)), &memTokens{}
+	l, err := h.dialTo(t, addr, func(cfg *c2s.Config) { cfg.Tokens = store })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := store.field("token"); st != "t1" || l.LocalAddr().Resourcepart() != "r" || !l.Managed() {
+		t.Fatalf("token %q, address %v", st, l.LocalAddr())
+	}
+	return addr, store
+}
+
+// The server must prove that it has the token, too: else it is not the server, and the next login is by password.
+func TestTokenServerMustProveItself(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, proof := range map[string]func(*fake) []byte{
+		"no proof":            func(*fake) []byte { return nil },
+		"empty proof":         func(*fake) []byte { return []byte{} },
+		"another token's":     func(f *fake) []byte { return f.mac("t2", "Responder") },
+		"the client's own":    func(f *fake) []byte { return f.mac("t1", "Initiator") },
+		"a part of the proof": func(f *fake) []byte { return f.mac("t1", "Responder")[:16] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, store := h.withToken(t,
+				func(f *fake) {
+					f.byToken(modern("HT-SHA-256-EXPR"))
+					f.succeed(proof(f), boundNew+"<token xmlns='"+nsFAST+"' token='evil'/>")
+					f.idle()
+				}, first)
+			with := func(cfg *c2s.Config) { cfg.Tokens = store }
+			_, err := h.dialTo(t, addr, with)
+			wantText(t, err, "did not prove")
+			if store.field("token") != "" {
+				t.Errorf("the token is %q", store.field("token"))
+			}
+			if _, err := h.dialTo(t, addr, with); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A proven server may give the next token, which is durable before it is used.
+func TestTokenRotates(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	rotate := func(f *fake) {
+		f.byToken(modern("HT-SHA-256-EXPR"))
+		f.succeed(f.mac("t1", "Responder"), boundNew+"<token xmlns='"+nsFAST+"' token='t2' expiry='2099-01-01T00:00:00Z'/>")
+		f.idle()
+	}
+	addr, store := h.withToken(t, rotate, rotate)
+	store.mu.Lock()
+	store.broken = true
+	store.mu.Unlock()
+	with := func(cfg *c2s.Config) { cfg.Tokens = store }
+	if _, err := h.dialTo(t, addr, with); err != nil || store.field("token") != "t1" {
+		t.Errorf("%v, token %q", err, store.field("token"))
+	}
+	store.mu.Lock()
+	store.broken = false
+	store.mu.Unlock()
+	if _, err := h.dialTo(t, addr, with); err != nil || store.field("token") != "t2" {
+		t.Errorf("%v, token %q", err, store.field("token"))
+	}
+}
+
+// A token that is refused falls back to the password once: on the same stream, or where the server closes it, on another.
+func TestTokenRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	const refusal = "<failure xmlns='" + nsSASL2 + "'><%s xmlns='" + nsSASL + "'/></failure>"
+	again := func(f *fake) {
+		auth := f.read()
+		f.scram2(auth, boundNew+strings.Replace(newToken, "t1", "t3", 1))
+		f.idle()
+	}
+	for name, scripts := range map[string][]func(*fake){
+		"goes on": {func(f *fake) {
+			f.byToken(modern("HT-SHA-256-EXPR"))
+			f.raw(fmt.Sprintf(refusal, "not-authorized"))
+			again(f)
+		}},
+		"expired": {func(f *fake) {
+			f.byToken(modern("HT-SHA-256-EXPR"))
+			f.raw(fmt.Sprintf(refusal, "credentials-expired"))
+			again(f)
+		}},
+		"closes": {func(f *fake) {
+			f.byToken(modern("HT-SHA-256-EXPR"))
+			f.raw(fmt.Sprintf(refusal, "not-authorized") + "</stream:stream>")
+		}, func(f *fake) { f.header(modern("HT-SHA-256-EXPR")); again(f) }},
+		"closes after the password": {func(f *fake) {
+			f.byToken(modern("HT-SHA-256-EXPR"))
+			f.raw(fmt.Sprintf(refusal, "not-authorized"))
+			f.read()
+		}, func(f *fake) { f.header(modern("HT-SHA-256-EXPR")); again(f) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, store := h.withToken(t, append(scripts, func(*fake) { t.Error("another try") })...)
+			if _, err := h.dialTo(t, addr, func(cfg *c2s.Config) { cfg.Tokens = store }); err != nil {
+				t.Error(err)
+			}
+			if got := store.field("token"); got != "t3" {
+				t.Errorf("the token is %q", got)
+			}
+		})
+	}
+}
+
+// A password that is refused after the token is the end: it is not tried at once again.
+func TestTokenAndPasswordRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	addr, store := h.withToken(t, func(f *fake) {
+		f.byToken(modern("HT-SHA-256-EXPR"))
+		for range 2 {
+			f.raw("<failure xmlns='" + nsSASL2 + "'><not-authorized xmlns='" + nsSASL + "'/></failure>")
+			f.read()
+		}
+		t.Error("a third try")
+	}, func(*fake) { t.Error("another try") })
+	_, err := h.dialTo(t, addr, func(cfg *c2s.Config) { cfg.Tokens = store })
+	wantIs(t, err, xmpp.ErrNotAuthorized)
+}
+
+// What the server offers has changed since it gave the token: the token is for its one mechanism, and no weaker one is used with it. The
+// stream ends in order and the password is tried.
+func TestTokenFeaturesChanged(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	old := func(f *fake) {
+		f.header(mechanisms("SCRAM-SHA-256"))
+		f.scram(f.read(), "secret")
+		f.bind()
+		f.idle()
+	}
+	for name, c := range map[string]struct {
+		features *xmpp.Element
+		next     func(*fake)
+	}{
+		"a weaker mechanism alone": {modern("HT-SHA-256-NONE"), func(f *fake) {
+			f.header(modern("HT-SHA-256-NONE"))
+			f.scram2(f.read(), boundNew)
+			f.idle()
+		}},
+		"no tokens":      {modern(), func(f *fake) { f.header(modern()); f.scram2(f.read(), boundNew); f.idle() }},
+		"an old server":  {mechanisms("SCRAM-SHA-256"), old},
+		"PLAIN and none": {mechanisms("PLAIN"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said := make(chan string, 1)
+			next := c.next
+			if next == nil {
+				next = func(f *fake) { f.header(c.features); f.read(); t.Error("the client went on") }
+			}
+			addr, store := h.withToken(t, func(f *fake) {
+				f.byToken(c.features)
+				f.succeed(f.mac("t1", "Responder"), boundNew)
+				rest, _ := io.ReadAll(f.conn)
+				said <- string(rest)
+			}, next)
+			_, err := h.dialTo(t, addr, func(cfg *c2s.Config) { cfg.Tokens = store })
+			if (err == nil) != (c.next != nil) {
+				t.Error(err)
+			}
+			if got := <-said; !strings.HasSuffix(got, "</stream:stream>") || strings.Contains(got, "<auth") {
+				t.Errorf("the client said %q", got)
+			}
+		})
+	}
+}
+
+// A token that has expired by our clock is not tried, nor one of another account, nor what was damaged. The identity of the client
+// is kept where it can be read.
+func TestTokenNotUsed(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, c := range map[string]struct {
+		change func(*memTokens)
+		same   bool
+	}{
+		"expired":             {func(m *memTokens) { m.change("expiry", time.Now().Add(-time.Hour)) }, true},
+		"another account's":   {func(m *memTokens) { m.change("jid", "other@home.test") }, false},
+		"damaged":             {func(m *memTokens) { m.data = m.data[:20] }, false},
+		"an unknown use":      {func(m *memTokens) { m.change("mechanism", "PLAIN") }, false},
+		"no name of a client": {func(m *memTokens) { m.change("agent", "me") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agents := make(chan string, 1)
+			addr, store := h.withToken(t, func(f *fake) {
+				f.header(modern("HT-SHA-256-EXPR"))
+				auth := f.read()
+				agents <- auth.Child(nsSASL2, "user-agent").Attr("id")
+				f.scram2(auth, boundNew+newToken)
+				f.idle()
+			})
+			agent := store.field("agent")
+			c.change(store)
+			if _, err := h.dialTo(t, addr, func(cfg *c2s.Config) { cfg.Tokens = store }); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-agents; (got == agent) != c.same || got == "" {
+				t.Errorf("the client is %q, was %q", got, agent)
+			}
+		})
+	}
+}
+
+// The server's proof is wanted for the password in the extended way, too.
+func TestExtendedPasswordServerMustProveItself(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	_, err := h.dial(t, func(f *fake) {
+		f.header(modern())
+		first, err := base64.StdEncoding.DecodeString(f.read().Child(nsSASL2, "initial-response").Text())
+		f.must(err)
+		_, nonce, _ := strings.Cut(string(first), ",r=")
+		f.write(xmpp.NewText(nsSASL2, "challenge", base64.StdEncoding.EncodeToString([]byte("r="+nonce+"x,s=c2FsdA==,i=4096"))))
+		f.read()
+		f.succeed(nil, boundNew+newToken)
+		f.idle()
+	})
+	wantText(t, err, "did not prove")
+}
+
+func TestSecondFactor(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	_, err := h.dial(t, func(f *fake) {
+		f.header(modern())
+		f.read()
+		f.raw("<continue xmlns='" + nsSASL2 + "'><tasks><task>TOTP</task></tasks></continue>")
+		f.idle()
+	})
+	wantText(t, err, "second factor")
+}
+
+// A former stream is asked for together with the token. Where it cannot be resumed, what the server bound instead takes its place at once.
+func TestTokenResumes(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, resumed := range map[string]bool{"resumed": true, "failed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cut := make(chan struct{})
+			l, err := h.dial(t, inTurn(
+				func(f *fake) {
+					f.header(modern("HT-SHA-256-EXPR"))
+					f.scram2(f.read(), boundNew+newToken)
+					f.stanza()
+					<-cut
+				},
+				func(f *fake) {
+					resume := f.byToken(modern("HT-SHA-256-EXPR")).Child(nsSM, "resume")
+					if resume.Attr("previd") != "stream1" || resume.Attr("h") != "0" {
+						t.Errorf("asks for %v", resume)
+					}
+					answer := "<failed xmlns='" + nsSM + "' h='0'><error><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></failed>" + boundNew
+					if resumed {
+						answer = "<resumed xmlns='" + nsSM + "' previd='stream1' h='1'/>"
+					}
+					f.succeed(f.mac("t1", "Responder"), answer)
+					f.raw("<message id='back'/>")
+					f.idle()
+				}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := make(chan *c2s.Link, 1)
+			l.Notify(func(c c2s.Change) {
+				if c.Next != nil {
+					next <- c.Next
+				}
+			})
+			send(t, l, "a")
+			close(cut)
+			st, err := l.ReadStanza()
+			if !resumed {
+				if ids, unhandled := lostIDs(err); ids != "a" || !unhandled {
+					t.Errorf("lost %q, %v", ids, err)
+				}
+				n := <-next
+				defer n.Close()
+				st, err = n.ReadStanza()
+			}
+			if err != nil || st.ID != "back" {
+				t.Errorf("%v, %v", st, err)
+			}
+		})
+	}
+}
+
+// A server that offers a binding that does not verify is asked for a token with another one, not for the same for ever.
+func TestTokenWithABadBinding(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	asked := make(chan string, 1)
+	l, err := h.dial(t, inTurn(
+		func(f *fake) {
+			f.header(modern("HT-SHA-256-EXPR", "HT-SHA-256-NONE"))
+			f.scram2(f.read(), boundNew+newToken)
+		},
+		func(f *fake) {
+			f.byToken(modern("HT-SHA-256-EXPR", "HT-SHA-256-NONE"))
+			f.raw("<failure xmlns='" + nsSASL2 + "'><not-authorized xmlns='" + nsSASL + "'/></failure>")
+			auth := f.read()
+			asked <- auth.Child(nsFAST, "request-token").Attr("mechanism")
+			f.scram2(auth, "<resumed xmlns='"+nsSM+"' previd='stream1' h='0'/>")
+			f.idle()
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := <-asked; got != "HT-SHA-256-NONE" {
+		t.Errorf("asks for a token for %q", got)
+	}
+}
+
+// Where a new token cannot be stored the old one is used on: after a restart it is all there is.
+func TestTokenIsDurableBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	store := &memTokens{}
+	by := make(chan bool, 2)
+	resumes := func(f *fake) {
+		f.byToken(modern("HT-SHA-256-EXPR")) // t1 both times
+		f.succeed(f.mac("t1", "Responder"), "<resumed xmlns='"+nsSM+"' previd='stream1' h='0'/><token xmlns='"+nsFAST+"' token='t2'/>")
+		by <- true
+		f.raw("<message/>")
+	}
+	_, err := h.dial(t, inTurn(func(f *fake) {
+		f.header(modern("HT-SHA-256-EXPR"))
+		f.scram2(f.read(), boundNew+newToken)
+		time.Sleep(50 * time.Millisecond)
+		store.mu.Lock()
+		store.broken = true
+		store.mu.Unlock()
+	}, resumes, resumes, (*fake).idle), func(cfg *c2s.Config) { cfg.Tokens = store })
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-by
+	<-by
+}
+
+// The resource is new at each bind, in either way of asking for one.
+func TestResourceIsRandom(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	asked := make(chan string, 4)
+	extended := func(f *fake) {
+		f.header(modern())
+		auth := f.read()
+		asked <- auth.Child("urn:xmpp:bind:0", "bind").Child("urn:xmpp:bind:0", "tag").Text()
+		f.scram2(auth, boundNew)
+		f.idle()
+	}
+	classic := func(f *fake) {
+		f.header(mechanisms("SCRAM-SHA-256"))
+		f.scram(f.read(), "secret")
+		f.must(f.framer.Restart())
+		f.header(xmpp.NewElement(nsBind, "bind"))
+		iq := f.read()
+		asked <- iq.Child(nsBind, "bind").Child(nsBind, "resource").Text()
+		f.answerBind(iq)
+		f.idle()
+	}
+	seen := make(map[string]bool)
+	for _, script := range []func(*fake){extended, extended, classic, classic} {
+		if _, err := h.dial(t, script); err != nil {
+			t.Fatal(err)
+		}
+		seen[<-asked] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("%v", seen)
+	}
+}
