@@ -58,15 +58,17 @@ func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 	return b, nil
 }
 
-// tryAll tries places in turn, until one takes us or none ever will.
+// tryAll tries places, until one takes us or none ever will.
 func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidate) (*bound, error) {
+	r := newRace(places, func(ctx context.Context, addr string) (net.Conn, error) { return connect(ctx, d.cfg, addr) })
+	defer r.close()
 	var failed error
-	for _, place := range places {
-		b, err := d.dialCandidate(ctx, c, place)
+	for a, ok := r.next(ctx); ok; a, ok = r.next(ctx) {
+		b, err := d.dialCandidate(ctx, c, a)
 		if err == nil {
 			return b, nil
 		}
-		d.cfg.Log.Debug("could not log in", "server", place.Addr, "direct", place.Direct, "err", err)
+		d.cfg.Log.Debug("could not log in", "server", a.place.Addr, "direct", a.place.Direct, "err", err)
 		failed = worse(failed, err)
 		if isFinal(err) || ctx.Err() != nil {
 			break
@@ -77,10 +79,13 @@ func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidat
 
 // dialCandidate tries one place. Where the server ended the stream after an authentication by a token, or with channel
 // binding, it tries once more without (ejabberd 23.01 offers a binding that does not verify).
-func (d *dialer) dialCandidate(ctx context.Context, c *claim, place account.Candidate) (*bound, error) {
+func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival) (*bound, error) {
 	binding, byKey := true, true
 	for {
-		b, err := d.dialOnce(ctx, c, place, binding, byKey)
+		if a.err != nil {
+			return nil, a.err
+		}
+		b, err := d.converse(ctx, c, a, binding, byKey)
 		switch {
 		case byKey && errors.Is(err, errTokenFailed):
 			d.cfg.Log.Info("logging in by password", "err", err)
@@ -90,24 +95,22 @@ func (d *dialer) dialCandidate(ctx context.Context, c *claim, place account.Cand
 		default:
 			return b, err
 		}
+		a.conn, a.err = connect(ctx, d.cfg, a.place.Addr)
 	}
 }
 
-func (d *dialer) dialOnce(ctx context.Context, c *claim, place account.Candidate, binding, byKey bool) (*bound, error) {
-	conn, err := connect(ctx, d.cfg, place.Addr)
-	if err != nil {
-		return nil, err
-	}
-	n := &negotiation{cfg: d.cfg, conn: conn, binding: binding, byKey: byKey, claim: c, keys: d.keys}
-	b, err := n.run(ctx, place.Direct)
+// converse logs in over a connection, which it closes if that comes to nothing.
+func (d *dialer) converse(ctx context.Context, c *claim, a arrival, binding, byKey bool) (*bound, error) {
+	n := &negotiation{cfg: d.cfg, conn: a.conn, binding: binding, byKey: byKey, claim: c, keys: d.keys}
+	b, err := n.run(ctx, a.place.Direct)
 	if err != nil {
 		_ = n.conn.Close()                                                // the error that counts is there already
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // the server's fault, or the line's, and of nobody behind it
-			err = &xmpp.UnreachableError{Addr: place.Addr, Err: err}
+			err = &xmpp.UnreachableError{Addr: a.place.Addr, Err: err}
 		}
 		return nil, err
 	}
-	b.place = place
+	b.place = a.place
 	return b, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	"xtls-agent/xmpp/internal/account"
 )
@@ -28,6 +29,16 @@ func candidates(ctx context.Context, cfg Config) ([]account.Candidate, error) {
 	if len(found) == 0 { // RFC 6120 §3.2.2
 		return bothWays(net.JoinHostPort(host, account.PortStartTLS), cfg.Mode), nil
 	}
+	// RFC 2782 orders each kind. Direct TLS comes first, since it is there two round trips sooner (XEP-0368 §3 leaves that to the client).
+	slices.SortStableFunc(found, func(a, b account.Candidate) int {
+		switch {
+		case a.Direct == b.Direct:
+			return 0
+		case a.Direct:
+			return -1
+		}
+		return 1
+	})
 	return found, nil
 }
 

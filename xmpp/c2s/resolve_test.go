@@ -38,7 +38,7 @@ func TestCandidates(t *testing.T) {
 		dns          fakeDNS
 		want         string
 	}{
-		{"XEP-0368 §5: both services are one set", "", Auto, both, "a.home.test:5222 c.home.test:443/direct b.home.test:5222"},
+		{"direct TLS first", "", Auto, both, "c.home.test:443/direct a.home.test:5222 b.home.test:5222"},
 		{"direct only", "", DirectTLS, both, "c.home.test:443/direct"},
 		{"STARTTLS only", "", StartTLS, both, "a.home.test:5222 b.home.test:5222"},
 		{"RFC 6120 §3.2.2: no records", "", Auto, fakeDNS{}, "home.test:5222"},

@@ -52,30 +52,7 @@ func (s Server) TLS(direct bool) *tls.Config {
 	if direct {
 		config.NextProtos = []string{"xmpp-client"} // XEP-0368 §3
 	}
-	config.VerifyConnection = func(cs tls.ConnectionState) error {
-		if !cs.DidResume {
-			return nil // it has just been verified
-		}
-		return s.verify(cs.PeerCertificates)
-	}
 	return config
-}
-
-// verify holds the certificates of a TLS session that is resumed to what they are held to now: whom to trust, and the time, may
-// have changed since they were shown.
-func (s Server) verify(chain []*x509.Certificate) error {
-	if len(chain) == 0 {
-		return errors.New("a TLS session without a certificate")
-	}
-	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		between.AddCert(c)
-	}
-	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: s.Host, Roots: s.Roots, Intermediates: between, CurrentTime: s.Now()})
-	if err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
-	}
-	return nil
 }
 
 // CertificateError makes an [xmpp.CertificateError] of a failed handshake's error. It is nil where that is about something
