@@ -302,7 +302,7 @@ func TestTokenNotUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			agents := make(chan string, 1)
+			agents := make(chan string, 10)
 			addr, store := h.withToken(t, func(f *fake) {
 				f.header(modern("HT-SHA-256-EXPR"))
 				auth := f.read()

@@ -212,3 +212,33 @@ func TestMountAndOnline(t *testing.T) {
 		}
 	})
 }
+
+// The network has changed: who waits to try again tries now. What a person has to mend is not mended by that.
+func TestNetworkEndsAWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"unreachable":    {&xmpp.UnreachableError{Addr: "x", Err: io.EOF}, "[2s 1s 8s]"},
+		"wrong password": {&c2s.AuthError{Condition: "not-authorized"}, "[1m0s]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := new(c2s.Network)
+				time.AfterFunc(3*time.Second, network.Announce)
+				w := run(t, c2s.Supervisor{Dial: failing(c.err), Jitter: none, Network: network}, 10*time.Second)
+				var waited []time.Duration
+				for i, s := range w.states {
+					if s.Phase == c2s.Waiting && w.states[i+1].Phase == c2s.Connecting {
+						waited = append(waited, w.times[i+1].Sub(w.times[i]))
+					} else if s.Phase == c2s.Waiting {
+						waited = append(waited, s.Until.Sub(w.times[i]))
+					}
+				}
+				if fmt.Sprint(waited) != c.want {
+					t.Errorf("waited %v, want %s", waited, c.want)
+				}
+			})
+		})
+	}
+}
