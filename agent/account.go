@@ -25,6 +25,7 @@ type account struct {
 	roots    func() (*x509.CertPool, error)
 	link     LinkKind
 	given    bool // by an owner
+	uplink   *uplink
 }
 
 func (c *XMPPConfig) account() *account {
@@ -46,9 +47,9 @@ func (a *account) dial(ctx context.Context, log *slog.Logger, now func() time.Ti
 	if a.link == LinkGoXMPP {
 		return a.dialGoXMPP(ctx, roots, log, now)
 	}
-	link, err := c2s.Dial(ctx, c2s.Config{
+	link, err := c2s.Dial(ctx, a.uplink.config(c2s.Config{
 		JID: a.jid, Password: a.password, Server: a.server, Roots: roots, Built: builtAfter, Log: log, Now: now,
-	})
+	}))
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (m *memory) wipe() error {
 	if err := m.owners.Wipe(m.store.Store); err != nil {
 		return fmt.Errorf("agent: forgetting the owners: %w", err)
 	}
-	for _, name := range []string{accountFile, newsFile, countersFile, trust.IdentityFile} {
+	for _, name := range []string{accountFile, tokenFile, newsFile, countersFile, trust.IdentityFile} {
 		if err := m.store.Remove(name); err != nil {
 			return fmt.Errorf("agent: forgetting %s: %w", name, err)
 		}

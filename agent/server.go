@@ -21,8 +21,13 @@ func (l *life) serveServer(ctx context.Context) error {
 	var link openLink
 	defer link.close()
 	var registry *disco.Registry // of the connection that is up
+	up := l.newUplink()
+	if l.env.Dial == nil { // the kernel knows nothing of a link of another kind
+		defer l.watch(ctx, &up.network)()
+	}
 	supervisor := c2s.Supervisor{
-		Dial: func(ctx context.Context) (xmpp.Link, error) { return l.dial(ctx, l.account) },
+		Dial:    func(ctx context.Context) (xmpp.Link, error) { return l.dial(ctx, l.account.by(up)) },
+		Network: &up.network,
 		Mount: func(s *xmpp.Session) {
 			var end *xtls.Endpoint
 			end, registry = l.onOpenLink(s, trust.Server, peerOf(trust.Server, noAddr), func() {})
@@ -82,6 +87,9 @@ func (l *life) reportServer(st c2s.State) {
 		addr = st.Addr.String()
 		l.log.Info("online", "as", addr)
 		l.trouble("")
+	}
+	if st.Phase == c2s.Resuming {
+		words = fmt.Sprintf("%v: %v", st.Phase, st.Err)
 	}
 	if st.Phase == c2s.Waiting {
 		words = fmt.Sprintf("waiting until %s: %v", st.Until.Format(time.TimeOnly), st.Err)

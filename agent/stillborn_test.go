@@ -134,7 +134,7 @@ func TestWipeForgetsTheOwnersFirst(t *testing.T) {
 	if why, err := l.wipe(); !errors.Is(why, errWiped) || err != nil {
 		t.Fatalf("%v, %v", why, err)
 	}
-	if len(store.changed) == 0 || store.changed[0] != ownersFile || !slices.Contains(store.changed, trust.IdentityFile) {
+	if len(store.changed) == 0 || store.changed[0] != ownersFile || !slices.Contains(store.changed, trust.IdentityFile) || !slices.Contains(store.changed, tokenFile) {
 		t.Errorf("changed %q", store.changed)
 	}
 	if got := l.keeper.Status().State; got != pairing.Closed {

@@ -1,0 +1,47 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"xtls-agent/internal/state"
+)
+
+// What the device got from its server is 0600 on disk. Damage is no reason to go without: it is got again.
+func TestTokenIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	dir, err := state.Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	kept := keptToken{dir}
+	if _, err := kept.Load(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("at first: %v", err)
+	}
+	if err := kept.Save([]byte("a token")); err != nil {
+		t.Fatal(err)
+	}
+	for _, copy := range []string{tokenFile + ".a", tokenFile + ".b"} {
+		info, err := os.Stat(filepath.Join(path, copy))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", copy, info, err)
+		}
+		if err := os.WriteFile(filepath.Join(path, copy), []byte("rot"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var damaged *state.DamagedError
+	if _, err := kept.Load(); !errors.As(err, &damaged) {
+		t.Errorf("with rot: %v", err)
+	}
+	if err := kept.Save([]byte("another")); err != nil {
+		t.Error(err)
+	}
+	if data, err := kept.Load(); err != nil || string(data) != "another" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
