@@ -87,6 +87,8 @@ func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival) (*bound
 		}
 		b, err := d.converse(ctx, c, a, binding, byKey)
 		switch {
+		case errors.Is(err, errInstantFailed): // it has been used, and is not tried again
+			d.cfg.Log.Info("resuming by another token", "err", err)
 		case byKey && errors.Is(err, errTokenFailed):
 			d.cfg.Log.Info("logging in by password", "err", err)
 			byKey = false

@@ -152,7 +152,11 @@ func FuzzSuccess(f *testing.F) {
 	for _, s := range []string{
 		id + "<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='urn:xmpp:sm:3' id='1' resume='1' max='300'/></bound><token xmlns='urn:xmpp:fast:0' token='tok-tok-tok' expiry='2099-01-01T00:00:00Z'/>",
 		id + "<resumed xmlns='urn:xmpp:sm:3' previd='old' h='7'/>", id + "<failed xmlns='urn:xmpp:sm:3' h='7'/><bound xmlns='urn:xmpp:bind:0'/>",
-		"<authorization-identifier>home.test</authorization-identifier>", "", id + "<resumed xmlns='urn:xmpp:sm:3'/><failed xmlns='urn:xmpp:sm:3'/>",
+		"<authorization-identifier>home.test</authorization-identifier>", "",
+		id + "<inst-resumed xmlns='https://xmpp.org/extensions/isr/0' token='t'><resumed xmlns='urn:xmpp:sm:3' previd='old' h='7'/></inst-resumed>",
+		id + "<inst-resume-failed xmlns='https://xmpp.org/extensions/isr/0'><failed xmlns='urn:xmpp:sm:3' h='7'/></inst-resume-failed>",
+		id + "<inst-resumed xmlns='https://xmpp.org/extensions/isr/0'/>",
+		id + "<resumed xmlns='urn:xmpp:sm:3'/><failed xmlns='urn:xmpp:sm:3'/>",
 	} {
 		f.Add(s, true)
 		f.Add(s, false)
@@ -164,9 +168,9 @@ func FuzzSuccess(f *testing.F) {
 		}
 		n := negotiationWith(&scriptedServer{})
 		if claims {
-			n.claim = &claim{terms: terms{id: "old"}}
+			n.claim = &claim{terms: terms{id: "old", instant: &instant{mechanism: "HT-SHA-256-EXPR"}}}
 		}
-		if fuzztest.Line(t, n.succeeded(el, "HT-SHA-256-EXPR", inline{true, true, true}), "tok-tok-tok") {
+		if fuzztest.Line(t, n.succeeded(el, "HT-SHA-256-EXPR", inline{true, true, true, "HT-SHA-256-EXPR"}), "tok-tok-tok") {
 			return
 		}
 		v := n.bound.verdict

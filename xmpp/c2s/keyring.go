@@ -131,12 +131,7 @@ func (r *keyring) login(cs tls.ConnectionState) *tokenLogin {
 func (r *keyring) wanted(offered []string, cs tls.ConnectionState) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, m := range tokenMechanisms {
-		if _, ok := bindingOf(m, cs); ok && slices.Contains(offered, m) && !slices.Contains(r.avoid, m) {
-			return m
-		}
-	}
-	return ""
+	return bestOf(slices.DeleteFunc(slices.Clone(offered), func(m string) bool { return slices.Contains(r.avoid, m) }), cs)
 }
 
 // keep takes a <token/> that the server gave for mechanism. The old one is used until the new one is durable.

@@ -88,6 +88,7 @@ type bound struct {
 	verdict  *verdict // on the claim; nil if there was none
 	early    []*xmpp.Stanza
 	place    account.Candidate
+	instant  *instant // the next, of a stream that goes on
 }
 
 func (b *bound) isBound() bool { return b.local.Resourcepart() != "" }

@@ -34,7 +34,7 @@ func (n *negotiation) manage(ctx context.Context) error {
 		return nil
 	}
 	return n.within(ctx, "enabling stream management", func() error {
-		if err := n.framer.WriteElement(enableElement()); err != nil {
+		if err := n.framer.WriteElement(enableElement(n.offers().inline.Instant)); err != nil {
 			return err
 		}
 		for {
@@ -44,7 +44,7 @@ func (n *negotiation) manage(ctx context.Context) error {
 			}
 			switch {
 			case answer.Is(nsSM, "enabled"), answer.Is(nsSM, "failed"):
-				n.enabled(answer)
+				n.enabled(answer, n.offers().inline)
 				return nil
 			case !isStanza(answer), len(n.bound.early) == maxEarly:
 				return fmt.Errorf("got <%.40s/> for an answer to <enable/>", answer.Name.Local)
@@ -59,12 +59,11 @@ func (n *negotiation) manage(ctx context.Context) error {
 // maxEarly is how many stanzas may come before the server counts them.
 const maxEarly = 16
 
-func enableElement() *xmpp.Element { return xmpp.NewElement(nsSM, "enable").With("resume", "true") }
-
-// enabled takes the server's answer to an <enable/>.
-func (n *negotiation) enabled(answer *xmpp.Element) {
+// enabled takes the server's answer to an <enable/>, which was asked for by what the server takes inline.
+func (n *negotiation) enabled(answer *xmpp.Element, in inline) {
 	if answer.Is(nsSM, "enabled") {
 		n.bound.terms = parseTerms(answer)
+		n.bound.terms.instant = parseInstant(answer.Child(nsISR, "isr-enabled"), in.Instant, in)
 		return
 	}
 	n.cfg.Log.Warn("the server does not manage the stream: what is under way when the connection is lost is lost with it")

@@ -27,6 +27,7 @@ type terms struct {
 	id       string
 	lasts    time.Duration // for so long after its connection is lost
 	location string        // host:port where to resume it; empty: anywhere
+	instant  *instant      // how to resume it at once; nil: not
 }
 
 // parseTerms reads an <enabled/>. What is out of bounds is left out.
@@ -97,9 +98,9 @@ type claim struct {
 // places are where to go first: where the server wants to be asked for the stream, and where the stream was. Either is held to the
 // account's domain by its certificate, as any other.
 func (c *claim) places(mode Mode) []account.Candidate {
-	var out []account.Candidate
+	out := c.instantPlaces()
 	if c.location != "" {
-		out = bothWays(c.location, mode)
+		out = append(out, bothWays(c.location, mode)...)
 	}
 	if !slices.Contains(out, c.place) {
 		out = append(out, c.place)

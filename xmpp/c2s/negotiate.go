@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 
 	"mellium.im/xmpp/jid"
 
@@ -99,36 +98,60 @@ func brokeOff(err error) bool {
 	return !errors.As(err, &judged) && !isFinal(err) && !errors.Is(err, errUnproven)
 }
 
-// logInByToken opens the stream, and logs in by a token where there is one. Then both leave in one flight (XEP-0305), unless the server has not borne that.
+// logInByToken opens the stream, and logs in by a token where there is one: for the former stream, or else for the account. The header and the first
+// of them leave in one flight (XEP-0305), unless the server has not borne that.
 func (n *negotiation) logInByToken(ctx context.Context) (done bool, err error) {
-	var t *tokenLogin
-	if n.byKey {
-		t = n.keys.login(n.tls)
-	}
-	if t == nil {
+	logins := n.tokenLogins()
+	if len(logins) == 0 {
 		return false, n.open(ctx)
 	}
 	n.ns = nsSASL2
-	if t.pipelined {
-		err = n.open(ctx, t.element(n))
+	if first := logins[0]; first.pipelined {
+		err = n.open(ctx, first.element(n))
 		n.keys.answered(err == nil)
 	} else {
 		err = n.open(ctx)
 	}
-	if err != nil {
-		return false, err
+	for i, t := range logins {
+		if done || err != nil {
+			break
+		}
+		t.pipelined = t.pipelined && i == 0
+		done, err = n.tryToken(ctx, t)
 	}
-	if !slices.Contains(parseOffers(n.features).fast, t.mechanism) {
+	return done, err
+}
+
+// tokenLogins are the ways to log in by a token, best first.
+func (n *negotiation) tokenLogins() []*tokenLogin {
+	var out []*tokenLogin
+	if !n.byKey {
+		return nil
+	}
+	if n.claim != nil {
+		if t := n.claim.instant.login(n.tls); t != nil {
+			out = append(out, t)
+		}
+	}
+	if t := n.keys.login(n.tls); t != nil {
+		out = append(out, t)
+	}
+	return out
+}
+
+// tryToken logs in by a token, if the server still offers what it offered when it gave it. It returns false where it does not, or refuses.
+func (n *negotiation) tryToken(ctx context.Context, t *tokenLogin) (done bool, err error) {
+	if !t.isOffered(n.offers()) {
 		n.keys.refused(t.token) // it is for this mechanism alone
-		n.cfg.Log.Warn("the server offers less than when it gave the token; logging in by password")
+		n.cfg.Log.Warn("the server offers less than when it gave the token", "instant", t.instant != nil)
 		if t.pipelined {
 			n.framer.Abort(&stream.Error{Condition: stream.UndefinedCondition, Text: "a mechanism is gone", Sent: true})
-			return false, errChanged
+			return false, t.failed(errChanged)
 		}
 		return false, nil
 	}
 	if done, err = n.byToken(ctx, t); err != nil && ctx.Err() == nil && !errors.Is(err, errUnproven) {
-		return false, fmt.Errorf("%w: %w", errTokenFailed, err)
+		return false, t.failed(err)
 	}
 	return done, err
 }

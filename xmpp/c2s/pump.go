@@ -139,6 +139,9 @@ func (l *Link) goOn(b *bound) error {
 		b.wire.drop(l.err)
 		return l.err
 	}
+	if b.instant != nil {
+		l.terms.instant = b.instant
+	}
 	again := slices.Clone(l.sent.list)
 	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
 	l.heard, l.progress = time.Now(), time.Now()

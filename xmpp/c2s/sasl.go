@@ -94,7 +94,7 @@ func (n *negotiation) canBind() bool {
 // authenticate proves the password to the server, and has the server prove it back. Where channel binding
 // fails, the login goes on without: a wrong password fails both times.
 func (n *negotiation) authenticate(ctx context.Context) error {
-	offers := parseOffers(n.features)
+	offers := n.offers()
 	mechanisms := n.mechanisms(offers.mechanisms)
 	if n.ns = nsSASL2; len(mechanisms) == 0 {
 		n.ns = nsSASL
@@ -160,7 +160,7 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if n.ns == nsSASL {
 			return nil
 		}
-		return n.succeeded(n.success, token, parseOffers(n.features).inline)
+		return n.succeeded(n.success, token, n.offers().inline)
 	})
 }
 
@@ -169,8 +169,8 @@ func (n *negotiation) authElement(mechanism string, first []byte) (el *xmpp.Elem
 	if n.ns == nsSASL {
 		return n.saslElement("auth", first).With("mechanism", mechanism), ""
 	}
-	offers := parseOffers(n.features)
-	el = n.authenticateElement(mechanism, first, offers.inline)
+	offers := n.offers()
+	el = n.authenticateElement(mechanism, first, offers.inline, n.resumption(offers.inline))
 	if token = n.keys.wanted(offers.fast, n.tls); token != "" {
 		el.Add(xmpp.NewElement(nsFAST, "request-token").With("mechanism", token))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mellium.im/xmpp/jid"
@@ -22,8 +23,10 @@ const (
 var (
 	// errTokenFailed: logging in by a token came to nothing, and the password is to be tried on a new connection.
 	errTokenFailed = errors.New("the server did not take the token")
+	// errInstantFailed: resuming by the stream's token came to nothing, and the account's is to be tried on a new connection.
+	errInstantFailed = errors.New("the server did not take the stream's token")
 	// errChanged: the server does not offer any more what it offered when it gave the token.
-	errChanged = fmt.Errorf("%w: it does not offer that any more", errTokenFailed)
+	errChanged = errors.New("it does not offer that any more")
 )
 
 // inline is what the server takes together with an authentication.
@@ -31,13 +34,23 @@ type inline struct {
 	Bind   bool `json:"bind,omitempty"`   // binding a resource
 	Enable bool `json:"enable,omitempty"` // and managing the new stream
 	Resume bool `json:"resume,omitempty"` // resuming a former stream
+
+	Instant string `json:"instant,omitempty"` // the mechanism for which there are tokens that resume a stream (XEP-0397)
 }
 
 // offers are what the features say about authentication in the extended way.
 type offers struct {
 	mechanisms []string
 	fast       []string
+	instant    []string
 	inline     inline
+}
+
+// offers are those of the features that the server last sent, on this connection.
+func (n *negotiation) offers() offers {
+	o := parseOffers(n.features)
+	o.inline.Instant = bestOf(o.instant, n.tls)
+	return o
 }
 
 func parseOffers(features *xmpp.Element) offers {
@@ -46,6 +59,7 @@ func parseOffers(features *xmpp.Element) offers {
 	o := offers{
 		mechanisms: texts(auth, nsSASL2, "mechanism"),
 		fast:       texts(within.Child(nsFAST, "fast"), nsFAST, "mechanism"),
+		instant:    texts(features.Child(nsISR, "isr").Child(nsSASL, "mechanisms"), nsSASL, "mechanism"),
 	}
 	bind := within.Child(nsBind2, "bind")
 	o.inline.Bind = bind != nil
@@ -69,29 +83,49 @@ type tokenLogin struct {
 	proof
 	mechanism string
 	inline    inline
-	pipelined bool // together with the header, before the server has said what it offers
+	instant   *instant // the token is for a stream (XEP-0397); nil: for the account
+	pipelined bool     // together with the header, before the server has said what it offers
 }
 
-// element is the whole of it.
+// failed is why a login by the token came to nothing, other than by the server's judgement.
+func (t *tokenLogin) failed(err error) error {
+	if t.instant != nil {
+		return fmt.Errorf("%w: %w", errInstantFailed, err)
+	}
+	return fmt.Errorf("%w: %w", errTokenFailed, err)
+}
+
+// element is the whole of it. A token for a stream may leave once.
 func (t *tokenLogin) element(n *negotiation) *xmpp.Element {
-	return n.authenticateElement(t.mechanism, t.message(n.cfg.JID.Localpart()), t.inline).Add(xmpp.NewElement(nsFAST, "fast"))
+	message := t.message(n.cfg.JID.Localpart())
+	if t.instant != nil {
+		t.instant.used = true
+		return n.authenticateElement(t.mechanism, message, t.inline, xmpp.NewElement(nsISR, "inst-resume", n.claim.element()))
+	}
+	return n.authenticateElement(t.mechanism, message, t.inline, n.resumption(t.inline)).Add(xmpp.NewElement(nsFAST, "fast"))
 }
 
-// authenticateElement is an <authenticate/> with all that the server takes with it.
-func (n *negotiation) authenticateElement(mechanism string, first []byte, in inline) *xmpp.Element {
+// isOffered reports whether the server still takes the token for its mechanism.
+func (t *tokenLogin) isOffered(o offers) bool {
+	if t.instant != nil {
+		return slices.Contains(o.instant, t.mechanism)
+	}
+	return slices.Contains(o.fast, t.mechanism)
+}
+
+// authenticateElement is an <authenticate/> with all that the server takes with it, among it what resumes the former stream.
+func (n *negotiation) authenticateElement(mechanism string, first []byte, in inline, resumption *xmpp.Element) *xmpp.Element {
 	agent := xmpp.NewElement(nsSASL2, "user-agent", xmpp.NewText(nsSASL2, "software", "xtls-agent")).With("id", n.keys.agent())
 	el := xmpp.NewElement(nsSASL2, "authenticate",
 		xmpp.NewText(nsSASL2, "initial-response", base64.StdEncoding.EncodeToString(first)), agent).With("mechanism", mechanism)
-	if n.claim != nil && !in.Resume {
+	if n.claim != nil && resumption == nil {
 		return el // what is bound cannot be resumed any more: both come later
 	}
-	if n.claim != nil {
-		el.Add(n.claim.element())
-	}
+	el.Add(resumption)
 	if in.Bind {
 		bind := xmpp.NewElement(nsBind2, "bind", xmpp.NewText(nsBind2, "tag", randomResource()))
 		if in.Enable {
-			bind.Add(enableElement())
+			bind.Add(enableElement(in.Instant))
 		}
 		el.Add(bind)
 	}
@@ -118,13 +152,15 @@ func (n *negotiation) byToken(ctx context.Context, t *tokenLogin) (done bool, er
 			n.keys.refused(t.token)
 			return errUnproven
 		}
-		n.keys.worked()
-		n.cfg.Log.Debug("logged in", "mechanism", t.mechanism)
+		if t.instant == nil {
+			n.keys.worked()
+		}
+		n.cfg.Log.Debug("logged in", "mechanism", t.mechanism, "instant", t.instant != nil)
 		return n.succeeded(n.success, t.mechanism, t.inline)
 	})
 	var refused *AuthError
 	if errors.As(err, &refused) {
-		n.cfg.Log.Info("the server refused the token; logging in by password", "condition", refused.Condition)
+		n.cfg.Log.Info("the server refused the token", "instant", t.instant != nil, "condition", refused.Condition)
 		n.keys.refused(t.token)
 		return false, nil
 	}
@@ -141,7 +177,7 @@ func (n *negotiation) succeeded(success *xmpp.Element, mechanism string, in inli
 	if err != nil || address.Localpart() == "" {
 		return fmt.Errorf("the server does not say whom it has authenticated")
 	}
-	if n.claim != nil && in.Resume {
+	if n.claim != nil {
 		if err := n.judged(success); err != nil || n.bound.verdict != nil && n.bound.verdict.resumed {
 			return err
 		}
@@ -156,20 +192,10 @@ func (n *negotiation) succeeded(success *xmpp.Element, mechanism string, in inli
 	n.boundTo(address)
 	for _, c := range bound.Children() {
 		if c.Is(nsSM, "enabled") || c.Is(nsSM, "failed") {
-			n.enabled(c)
+			n.enabled(c, in)
 		}
 	}
 	return nil
-}
-
-// judged takes the server's answer to a claim that went with the authentication.
-func (n *negotiation) judged(success *xmpp.Element) (err error) {
-	for _, c := range success.Children() {
-		if c.Name.Space == nsSM && n.bound.verdict == nil && err == nil {
-			n.bound.verdict, err = n.claim.judge(c)
-		}
-	}
-	return err
 }
 
 // afterSuccess reads the features of the authenticated stream, where they are needed to go on (XEP-0388 §2.6.1). Else they are left to who reads
