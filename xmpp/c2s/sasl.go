@@ -156,12 +156,17 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 		if more, _, err := client.Step(signature); err != nil || more {
 			return errUnproven
 		}
-		n.cfg.Log.Debug("logged in", "mechanism", m.Name, "tls", tls.VersionName(n.tls.Version))
-		if n.ns == nsSASL {
-			return nil
-		}
-		return n.succeeded(n.success, token, n.offers().inline)
+		return n.loggedIn(m.Name, token)
 	})
+}
+
+// loggedIn goes on once the server has proven itself. token is the mechanism for which one was asked for.
+func (n *negotiation) loggedIn(mechanism, token string) error {
+	n.cfg.Log.Debug("logged in", "mechanism", mechanism, "tls", tls.VersionName(n.tls.Version))
+	if n.ns == nsSASL {
+		return nil
+	}
+	return n.succeeded(n.success, token, n.offers().inline)
 }
 
 // authElement begins an exchange. In the extended way it asks for a token too, and returns for which mechanism.
