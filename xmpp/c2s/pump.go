@@ -61,11 +61,13 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 	until := time.Now().Add(l.terms.lasts)
 	l.retry.lost(l.moved())
 	l.numb.lost(l.moved(), cause)
+	changed := l.cfg.Network.Changed()
 	for {
-		err := l.sleep(ctx, l.retry.next(), until)
+		err := sleep(ctx, l.retry.next(), until, changed)
 		if err != nil {
 			return l.lostWith(fmt.Errorf("%w (%w)", cause, err), nil)
 		}
+		changed = l.cfg.Network.Changed() // from here on: a try that hangs does not hear of it
 		c := l.claim()
 		if l.numb.isSo() {
 			c = nil
@@ -134,10 +136,11 @@ func (l *Link) goOn(b *bound) error {
 		return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
 	}
 	if !l.enter(resumed) { // Close was called
+		err := l.err
 		l.mu.Unlock()
 		l.writing.giveUp()
-		b.wire.drop(l.err)
-		return l.err
+		_ = b.wire.framer.Close() // so that the server does not keep it
+		return err
 	}
 	if b.instant != nil {
 		l.terms.instant = b.instant
@@ -179,8 +182,8 @@ func (l *Link) replaced(b *bound) error {
 	return err
 }
 
-// sleep waits for d, or until the network changes. Its error says that the time is over.
-func (l *Link) sleep(ctx context.Context, d time.Duration, until time.Time) error {
+// sleep waits for d, or until the network has changed. Its error says that the time is over.
+func sleep(ctx context.Context, d time.Duration, until time.Time, changed <-chan struct{}) error {
 	if time.Now().Add(d).After(until) {
 		return errors.New("the server keeps it no longer")
 	}
@@ -188,7 +191,7 @@ func (l *Link) sleep(ctx context.Context, d time.Duration, until time.Time) erro
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-l.cfg.Network.Changed():
+	case <-changed:
 	case <-ctx.Done():
 		return ctx.Err()
 	}

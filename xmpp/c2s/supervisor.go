@@ -73,6 +73,7 @@ func (s Supervisor) Run(ctx context.Context) error {
 	for {
 		s.Report(State{Phase: Connecting})
 		start := time.Now()
+		changed := s.Network.Changed() // from here on: a try that hangs does not hear of it
 		link, err := next, error(nil)
 		if link == nil {
 			link, err = s.Dial(ctx)
@@ -80,6 +81,7 @@ func (s Supervisor) Run(ctx context.Context) error {
 		if next = nil; err == nil {
 			start = time.Now()
 			next, err = s.stay(ctx, link)
+			changed = s.Network.Changed()
 		}
 		if ctx.Err() != nil {
 			closeLink(next)
@@ -89,7 +91,7 @@ func (s Supervisor) Run(ctx context.Context) error {
 			s.Log.Warn("the stream could not be resumed; going on with a new one", "err", err)
 			continue
 		}
-		if err := s.rest(ctx, err, wait.next(err, onlineFor(link, start))); err != nil {
+		if err := s.rest(ctx, err, wait.next(err, onlineFor(link, start)), changed); err != nil {
 			return err
 		}
 	}
@@ -109,11 +111,10 @@ func closeLink(l xmpp.Link) {
 	}
 }
 
-// rest waits for d after err, or until the network changes, which ends no wait that a person has to end.
-func (s Supervisor) rest(ctx context.Context, err error, d time.Duration) error {
+// rest waits for d after err, or until the network has changed, which ends no wait that a person has to end.
+func (s Supervisor) rest(ctx context.Context, err error, d time.Duration, changed <-chan struct{}) error {
 	s.say(err, d)
 	s.Report(State{Phase: Waiting, Err: err, Until: time.Now().Add(d)})
-	changed := s.Network.Changed()
 	if slow(err) {
 		changed = nil
 	}
