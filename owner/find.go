@@ -36,27 +36,62 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 	if err := o.announce(ctx, device); err != nil {
 		return jid.JID{}, err
 	}
-	asked := make(map[string]bool)
+	ask := &inquiry{is: o.isDevice, asked: make(map[string]bool), found: make(chan jid.JID, 1), turns: make(chan struct{}, maxAsked)}
+	defer func() {
+		cancel()
+		ask.asking.Wait()
+	}()
 	for {
 		online, changed := o.presence.resources(device)
 		if err := o.presence.failure(device); err != nil {
 			return jid.JID{}, fmt.Errorf("%s: %w (%w)", device, ErrUnreachable, err)
 		}
 		for _, full := range online {
-			if asked[full.String()] {
-				continue
-			}
-			asked[full.String()] = true
-			if o.isDevice(ctx, full) {
-				return full, nil
-			}
+			ask.of(ctx, full)
 		}
 		select {
+		case full := <-ask.found:
+			return full, nil
 		case <-changed:
 		case <-ctx.Done():
-			return jid.JID{}, notFound(device, len(asked) > 0)
+			return jid.JID{}, notFound(device, len(ask.asked) > 0)
 		}
 	}
+}
+
+// maxAsked is how many resources are asked at a time.
+const maxAsked = 8
+
+// inquiry asks resources whether they are the device, several at a time: a server keeps the stream of a device whose power went for a
+// while, and that resource is there and silent.
+type inquiry struct {
+	is     func(context.Context, jid.JID) bool
+	asked  map[string]bool
+	found  chan jid.JID // the first that is
+	turns  chan struct{}
+	asking sync.WaitGroup
+}
+
+// of asks full, unless that was done.
+func (q *inquiry) of(ctx context.Context, full jid.JID) {
+	if q.asked[full.String()] {
+		return
+	}
+	q.asked[full.String()] = true
+	q.asking.Go(func() {
+		select {
+		case q.turns <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		defer func() { <-q.turns }()
+		if q.is(ctx, full) {
+			select {
+			case q.found <- full:
+			default: // another was faster
+			}
+		}
+	})
 }
 
 func (o *Owner) findDirect(device jid.JID) (jid.JID, error) {
