@@ -57,8 +57,10 @@ type Conn struct {
 
 	in      bytes.Buffer
 	nextIn  uint16
-	held    []*xmpp.Request // blocks in the buffer whose acknowledgement waits for the reader
-	readErr error           // what follows the buffer; nil while more may come
+	held    []*xmpp.Request  // blocks in the buffer whose acknowledgement waits for the reader
+	early   map[uint16]early // blocks that came before their time
+	gap     time.Time        // since when the one that is due is missing, while there are early ones
+	readErr error            // what follows the buffer; nil while more may come
 
 	out      []byte // written, and not yet sent
 	writeErr error  // nil while more may be written

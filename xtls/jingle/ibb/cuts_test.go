@@ -24,8 +24,7 @@ import (
 // A byte stream, and the TLS connection inside it, go on while the connections to the server under both of its ends break
 // again and again: nothing is lost, doubled or reordered, and TLS would notice.
 //
-// ejabberd may reorder what arrives at the moment at which a stream is resumed (docs/design/009-stream-resumption.md). Then the byte stream
-// ends, by its sequence numbers and by nothing else, and the round is played again.
+// ejabberd may reorder what arrives at the moment at which a stream is resumed (docs/design/009-stream-resumption.md). The blocks have numbers.
 func TestThroughCuts(t *testing.T) {
 	modules, err := filepath.Abs("../../../contrib/prosody")
 	if err != nil {
@@ -36,31 +35,17 @@ func TestThroughCuts(t *testing.T) {
 		"ejabberd": testpeer.Ejabberd(t, testpeer.XMPPOptions{}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			seed := prove.Seed(t)
-			for round := range uint64(5) {
-				err := throughCuts(t, server, rand.New(rand.NewPCG(seed, round)), fmt.Sprint("round", round))
-				if err == nil {
-					return
-				}
-				if name != "ejabberd" || !isReordered(err) {
-					t.Fatal(err)
-				}
+			if err := throughCuts(t, server, rand.New(rand.NewPCG(prove.Seed(t), 0))); err != nil {
+				t.Error(err)
 			}
-			t.Error("each round was reordered")
 		})
 	}
 }
 
-// isReordered reports whether err is that of either end after a block out of sequence.
-func isReordered(err error) bool {
-	var refused *xmpp.Error
-	return errors.Is(err, errSequence) || errors.As(err, &refused) && refused.Condition == xmpp.UnexpectedRequest
-}
-
-func throughCuts(t *testing.T, server *testpeer.XMPPServer, random *rand.Rand, name string) error {
+func throughCuts(t *testing.T, server *testpeer.XMPPServer, random *rand.Rand) error {
 	relay := testpeer.NewRelay(t, server.DirectAddr)
 	resumed := make(chan struct{}, 1000)
-	near, far := enter(t, server, relay, name+"near", resumed), enter(t, server, relay, name+"far", resumed)
+	near, far := enter(t, server, relay, "near", resumed), enter(t, server, relay, "far", resumed)
 	nearStreams, farStreams := NewManager(near, Config{}), NewManager(far, Config{})
 	linktest.Serve(t, near)
 	linktest.Serve(t, far)

@@ -16,7 +16,8 @@
 //
 // Blocks are acknowledged as they come while less than a bounded amount waits for the
 // reader; then the acknowledgement is held back until the reader has caught up. A peer that goes on all
-// the same is cut off. A block out of sequence, too big, or not in strict base64 ends the stream.
+// the same is cut off. A block twice, too big, or not in strict base64 ends the stream. One that comes
+// before its time is kept for a moment, and acknowledged when those before it have come.
 //
 // # Closing
 //

@@ -35,6 +35,7 @@ type model struct {
 	ended    bool
 	inOrder  bool // it was closed, not broken
 	expected []string
+	early    map[uint16]int // which request brought a block before its time
 }
 
 // block notes what a block is answered with.
@@ -44,24 +45,66 @@ func (m *model) block(good bool, seq uint16, data []byte) {
 		m.expect(xmpp.ItemNotFound)
 	case !good:
 		m.end(xmpp.BadRequest)
-	case seq != m.next:
+	case seq-m.next > earlyBlocks:
 		m.end(xmpp.UnexpectedRequest)
+	case seq != m.next:
+		if _, twice := m.early[seq]; twice {
+			m.end(xmpp.UnexpectedRequest)
+			return
+		}
+		if m.early == nil {
+			m.early = make(map[uint16]int)
+		}
+		m.early[seq] = len(m.expected)
+		m.expect("later")
 	case m.held >= heldBlocks:
 		m.end(xmpp.ResourceConstraint)
 	default:
-		m.next++
-		m.held++
-		m.sent = append(m.sent, data...)
 		m.expect("")
+		m.accept(data)
+		m.drain()
 		m.release()
 	}
+}
+
+func (m *model) accept(data []byte) {
+	m.next++
+	m.held++
+	m.sent = append(m.sent, data...)
+}
+
+// drain takes the early blocks that are due; each is an x.
+func (m *model) drain() {
+	for {
+		i, ok := m.early[m.next]
+		if !ok {
+			return
+		}
+		delete(m.early, m.next)
+		if m.held >= heldBlocks {
+			m.expected[i] = xmpp.ResourceConstraint
+			m.broken()
+			return
+		}
+		m.expected[i] = ""
+		m.accept([]byte("x"))
+	}
+}
+
+// broken is the end of the stream: what came before its time is refused.
+func (m *model) broken() {
+	m.ended, m.held = true, 0
+	for _, i := range m.early {
+		m.expected[i] = xmpp.ItemNotFound
+	}
+	m.early = nil
 }
 
 func (m *model) expect(condition string) { m.expected = append(m.expected, condition) }
 
 func (m *model) end(condition string) {
 	m.expect(condition)
-	m.ended, m.held = true, 0
+	m.broken()
 }
 
 func (m *model) release() {
@@ -173,7 +216,7 @@ func (p *play) finish(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	for _, seed := range [][]byte{
 		{1, 7, stepRead | 4, 3, stepClose}, {stepMany | 20, stepRead | 31, stepRead | 31, stepMany | 9}, {stepMany | 31, stepMany | 31, stepMany | 31, stepRead | 9},
-		{2, stepSkip, 3}, {2, stepBadBlock | 3, 3}, {8, 1}, {stepOpen | 4, 1, stepOpen}, {stepClose, 1, stepRead | 5}, {0, 0, 0, stepRead | 1},
+		{2, stepSkip, 3}, {2, stepSkip | 1, stepSkip, stepRead | 9, 3, 4}, {2, stepSkip, stepSkip}, {2, stepSkip | 16}, {2, stepSkip | 15, stepMany | 20, stepRead | 31}, {2, stepBadBlock | 3, 3}, {8, 1}, {stepOpen | 4, 1, stepOpen}, {stepClose, 1, stepRead | 5}, {0, 0, 0, stepRead | 1},
 	} {
 		f.Add(seed)
 	}

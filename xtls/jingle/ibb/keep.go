@@ -50,6 +50,8 @@ func (c *Conn) run() error {
 			return net.ErrClosed
 		case !w.closing && w.owed && w.silent >= c.m.cfg.AckTimeout:
 			return ErrTimeout
+		case w.gap >= gapTimeout:
+			return errSequence
 		}
 		if err := c.wait(w); err != nil {
 			return err
@@ -64,6 +66,7 @@ type watch struct {
 	silent  time.Duration   // since it gave the last, or owed none
 	closing bool            // Close was called
 	drained bool            // all that was written has been sent
+	gap     time.Duration   // since a block is missing of which later ones have come; 0: none is
 }
 
 // look sends what was held up, and looks at what there is to wait for.
@@ -74,7 +77,11 @@ func (c *Conn) look() (watch, error) {
 	c.resting = room != nil
 	c.advance()
 	c.watched = c.opening != nil || len(c.flights) > 0
-	return watch{room, c.watched, time.Since(c.acked), c.closing, len(c.out) == 0}, c.writeErr
+	w := watch{room, c.watched, time.Since(c.acked), c.closing, len(c.out) == 0, 0}
+	if len(c.early) > 0 {
+		w.gap = max(time.Since(c.gap), 1)
+	}
+	return w, c.writeErr
 }
 
 // wait returns when there may be something to do.
@@ -93,11 +100,18 @@ func (c *Conn) wait(w watch) error {
 		defer timer.Stop()
 		late = timer.C
 	}
+	var missing <-chan time.Time
+	if w.gap > 0 {
+		timer := time.NewTimer(gapTimeout - w.gap)
+		defer timer.Stop()
+		missing = timer.C
+	}
 	select {
 	case <-c.wake:
 	case <-opened:
 	case <-w.room:
 	case <-late:
+	case <-missing:
 	case <-c.ctx.Done(): // by Abort, or because Close has waited long enough
 		if w.closing {
 			c.sendClose()

@@ -95,7 +95,7 @@ func TestBlocksThatEndTheStream(t *testing.T) {
 		el   *xmpp.Element
 		want string
 	}{
-		"a gap":               {dataText(2, "eA=="), xmpp.UnexpectedRequest},
+		"a gap":               {dataText(2+earlyBlocks, "eA=="), xmpp.UnexpectedRequest},
 		"a repetition":        {dataText(0, "eA=="), xmpp.UnexpectedRequest},
 		"seq of 17 bits":      {dataText(65537, "eA=="), xmpp.BadRequest},
 		"negative seq":        {dataText(-1, "eA=="), xmpp.BadRequest},

@@ -1,6 +1,7 @@
 package ibb
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -26,11 +27,50 @@ func (c *Conn) receive(r *xmpp.Request) {
 		c.in.Reset()
 	}
 	seq, block, err := parseData(r.Payload[0], c.block, c.in.AvailableBuffer())
+	ahead := seq - c.nextIn // modulo 2¹⁶
 	switch {
 	case err != nil:
 		c.refuse(r, xmpp.BadRequest, err)
-	case seq != c.nextIn: // XEP-0047 §2.2: nothing after a gap counts
+	case ahead > earlyBlocks || c.early[seq].request != nil: // XEP-0047 §2.2: nothing after a gap counts
 		c.refuse(r, xmpp.UnexpectedRequest, errSequence)
+	case ahead > 0:
+		c.keepEarly(seq, r, block)
+	default:
+		c.accept(r, block)
+		c.acceptEarly()
+		c.release()
+		c.readable.give()
+	}
+}
+
+// Blocks that come too early are kept for a while: ejabberd reorders some at the moment at which a stream is resumed beneath.
+const (
+	earlyBlocks = 16
+	gapTimeout  = 5 * time.Second
+)
+
+// early is a block that came before the one that is due.
+type early struct {
+	request *xmpp.Request
+	block   []byte
+}
+
+// keepEarly keeps a block until those before it have come. The keeper sees that they do. The caller holds mu.
+func (c *Conn) keepEarly(seq uint16, r *xmpp.Request, block []byte) {
+	if c.closing {
+		r.Reply() // nobody reads it
+		return
+	}
+	if len(c.early) == 0 {
+		c.early, c.gap = make(map[uint16]early), time.Now()
+		c.rouse()
+	}
+	c.early[seq] = early{r, bytes.Clone(block)}
+}
+
+// accept takes the block that is due. The caller holds mu.
+func (c *Conn) accept(r *xmpp.Request, block []byte) {
+	switch {
 	case c.closing: // nobody reads it; the peer learns by <close/>
 		c.nextIn++
 		r.Reply()
@@ -41,8 +81,19 @@ func (c *Conn) receive(r *xmpp.Request) {
 		c.heard = time.Now()
 		c.in.Write(block)
 		c.held = append(c.held, r)
-		c.release()
-		c.readable.give()
+	}
+}
+
+// acceptEarly takes those blocks that are due now. The caller holds mu.
+func (c *Conn) acceptEarly() {
+	for c.readErr == nil {
+		e, ok := c.early[c.nextIn]
+		if !ok {
+			return
+		}
+		delete(c.early, c.nextIn)
+		c.gap = time.Now()
+		c.accept(e.request, e.block)
 	}
 }
 
@@ -52,6 +103,12 @@ func (c *Conn) release() {
 		c.held[0].Reply()
 		c.held[0] = nil
 		c.held = c.held[1:]
+	}
+	if c.readErr != nil || c.closing {
+		for _, e := range c.early {
+			e.request.Fail(&xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound})
+		}
+		c.early = nil
 	}
 }
 
