@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// newDialer makes TCP connections that end by themselves when the other side has gone: while something is on its way within unsentTimeout where
-// the system can do that, else by probes.
+// newDialer makes TCP connections that end by themselves when the other side has gone: while something is on its way within
+// unsentTimeout where the system can do that, else by probes.
 func newDialer() *net.Dialer {
 	return &net.Dialer{
 		KeepAlive: 2 * time.Minute, // an idle link asks for more often than that, if the server can answer

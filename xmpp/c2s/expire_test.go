@@ -55,8 +55,8 @@ func TestStreamExpires(t *testing.T) {
 	}
 }
 
-// The password was changed while the connection was lost: Prosody takes the token no more, nor the old password. The link ends and says so, which
-// a supervisor retries slowly.
+// The password was changed while the connection was lost: Prosody takes the token no more, nor the old password. The link ends
+// and says so, which a supervisor retries slowly.
 func TestPasswordChanges(t *testing.T) {
 	t.Parallel()
 	s := testpeer.Prosody(t, testpeer.XMPPOptions{})

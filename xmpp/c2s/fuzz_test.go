@@ -87,8 +87,8 @@ const (
 	scramChallenge = "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{r=NONCEabc,s=c2FsdA==,i=4096}</challenge>"
 )
 
-// FuzzLogin: whatever a server says that does not know the password, the login fails in one line, and the server learns nothing of the password
-// but a proof.
+// FuzzLogin: whatever a server says that does not know the password, the login fails in one line, and the server learns nothing
+// of the password but a proof.
 func FuzzLogin(f *testing.F) {
 	for _, rest := range []string{
 		scramChallenge + "\n<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{v=rmF9pqV8S7suAoZWja4dJRkFsKQ=}</success>",
@@ -145,8 +145,8 @@ func FuzzBind(f *testing.F) {
 	})
 }
 
-// FuzzSuccess: whatever stands in the success of a server that has proven itself, what is taken of it is of a form that can be used, and the
-// token is not in the error.
+// FuzzSuccess: whatever stands in the success of a server that has proven itself, what is taken of it is of a form that can be
+// used, and the token is not in the error.
 func FuzzSuccess(f *testing.F) {
 	const id = "<authorization-identifier>romeo@home.test/x</authorization-identifier>"
 	for _, s := range []string{

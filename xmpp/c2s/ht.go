@@ -8,8 +8,8 @@ import (
 	"crypto/x509"
 )
 
-// The mechanisms of tokens (draft-schmaus-kitten-sasl-ht), best first: the first binds a login to the keys of this TLS connection, the second to its
-// handshake (before TLS 1.3), the third to the server's certificate, the last to nothing.
+// The mechanisms of tokens (draft-schmaus-kitten-sasl-ht), best first: the first binds a login to the keys of this TLS
+// connection, the second to its handshake (before TLS 1.3), the third to the server's certificate, the last to nothing.
 var tokenMechanisms = []string{"HT-SHA-256-EXPR", "HT-SHA-256-UNIQ", "HT-SHA-256-ENDP", "HT-SHA-256-NONE"}
 
 // bindingOf returns what mechanism binds a login to, and whether this connection has it.

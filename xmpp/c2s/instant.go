@@ -60,8 +60,8 @@ func (i *instant) login(cs tls.ConnectionState) *tokenLogin {
 	return &tokenLogin{proof: proof{i.token, binding}, mechanism: i.mechanism, inline: i.inline, instant: i, pipelined: true}
 }
 
-// resumption is the element that asks for the former stream together with an authentication; nil if the server takes none. A stream that has had a
-// token gets the next one, too.
+// resumption is the element that asks for the former stream together with an authentication; nil if the server takes none. A
+// stream that has had a token gets the next one, too.
 func (n *negotiation) resumption(in inline) *xmpp.Element {
 	switch {
 	case n.claim == nil:

@@ -161,7 +161,8 @@ func TestInstantFails(t *testing.T) {
 	}
 }
 
-// The place where the token is to be used is tried first, by direct TLS alone. One that is not the account's server gets neither the token nor a word.
+// The place where the token is to be used is tried first, by direct TLS alone. One that is not the account's server gets
+// neither the token nor a word.
 func TestInstantLocation(t *testing.T) {
 	t.Parallel()
 	h, other := newHost(t), newHost(t)

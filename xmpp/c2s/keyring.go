@@ -14,8 +14,8 @@ import (
 	"xtls-agent/xmpp"
 )
 
-// A TokenStore keeps what one account's logins need from one to the next: the identity of this client, and the token that the server gave it
-// (XEP-0484). The data is a secret, as a password is.
+// A TokenStore keeps what one account's logins need from one to the next: the identity of this client, and the token that the
+// server gave it (XEP-0484). The data is a secret, as a password is.
 type TokenStore interface {
 	// Load returns what was saved last. It is an [fs.ErrNotExist] if nothing was.
 	Load() ([]byte, error)
@@ -109,7 +109,8 @@ func (r *keyring) agent() string {
 	return r.keys.Agent
 }
 
-// login returns how to log in by the token over a connection, and what can be asked for with it; nil if there is no token that can be used there.
+// login returns how to log in by the token over a connection, and what can be asked for with it; nil if there is no token that
+// can be used there.
 func (r *keyring) login(cs tls.ConnectionState) *tokenLogin {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,8 +9,8 @@ package c2s
 //	   ▼                     ▼
 //	 over  ◀─────────────────┘
 //
-// lost is an end of the connection that the stream may outlast; ended is one that it does not, for whatever reason: the server closed the stream,
-// it cannot be resumed, or Close was called.
+// lost is an end of the connection that the stream may outlast; ended is one that it does not, for whatever reason: the server
+// closed the stream, it cannot be resumed, or Close was called.
 type phase int
 
 const (

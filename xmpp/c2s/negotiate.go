@@ -98,8 +98,8 @@ func brokeOff(err error) bool {
 	return !errors.As(err, &judged) && !isFinal(err) && !errors.Is(err, errUnproven)
 }
 
-// logInByToken opens the stream, and logs in by a token where there is one: for the former stream, or else for the account. The header and the first
-// of them leave in one flight (XEP-0305), unless the server has not borne that.
+// logInByToken opens the stream, and logs in by a token where there is one: for the former stream, or else for the account. The
+// header and the first of them leave in one flight (XEP-0305), unless the server has not borne that.
 func (n *negotiation) logInByToken(ctx context.Context) (done bool, err error) {
 	logins := n.tokenLogins()
 	if len(logins) == 0 {

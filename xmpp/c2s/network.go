@@ -2,8 +2,8 @@ package c2s
 
 import "sync"
 
-// Network says when the network has changed: a cable is plugged in, a Wi-Fi found, an address given. Who waits to try again tries then, and who has a
-// connection looks whether it still stands. The zero value is ready for use.
+// Network says when the network has changed: a cable is plugged in, a Wi-Fi found, an address given. Who waits to try again
+// tries then, and who has a connection looks whether it still stands. The zero value is ready for use.
 type Network struct {
 	mu     sync.Mutex // guards change
 	change chan struct{}

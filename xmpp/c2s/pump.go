@@ -198,8 +198,8 @@ func sleep(ctx context.Context, d time.Duration, until time.Time, changed <-chan
 	return nil
 }
 
-// keep finds out that the connection is dead (XEP-0198 §4: "to check connectivity"): the server is asked for an acknowledgement when nothing was heard
-// for a while, and each one that is asked for has its time.
+// keep finds out that the connection is dead (XEP-0198 §4: "to check connectivity"): the server is asked for an acknowledgement
+// when nothing was heard for a while, and each one that is asked for has its time.
 func (l *Link) keep(ctx context.Context) {
 	timer := time.NewTimer(l.look(time.Now()))
 	defer timer.Stop()
@@ -255,7 +255,8 @@ const (
 	maxQueueing = 30 * time.Second
 )
 
-// deadline is when the <r/> that is outstanding must have been answered. Whatever comes from the server is a sign of life. The caller holds mu.
+// deadline is when the <r/> that is outstanding must have been answered. Whatever comes from the server is a sign of life. The
+// caller holds mu.
 func (l *Link) deadline() time.Time {
 	queueing := min(time.Duration(l.asked.bytes)*time.Second/slowestRate, maxQueueing)
 	from := l.asked.at

@@ -14,8 +14,8 @@ import (
 // in net.Dialer.
 const attemptDelay = 250 * time.Millisecond
 
-// race connects to places in their order, the next as soon as one has failed or was silent for a while (RFC 8305 §5). What comes about is handed
-// out in the order in which it does.
+// race connects to places in their order, the next as soon as one has failed or was silent for a while (RFC 8305 §5). What
+// comes about is handed out in the order in which it does.
 type race struct {
 	connect func(ctx context.Context, addr string) (net.Conn, error)
 	left    []account.Candidate
@@ -59,7 +59,8 @@ func (r *race) next(ctx context.Context) (arrival, bool) {
 	}
 }
 
-// mayStart reports whether the next place may be tried beside those that are. Another way to speak to the same one waits for the first to fail.
+// mayStart reports whether the next place may be tried beside those that are. Another way to speak to the same one waits for
+// the first to fail.
 func (r *race) mayStart() bool {
 	return len(r.left) > 0 && !slices.ContainsFunc(r.running, func(c account.Candidate) bool { return c.Addr == r.left[0].Addr })
 }

@@ -198,8 +198,8 @@ func (n *negotiation) succeeded(success *xmpp.Element, mechanism string, in inli
 	return nil
 }
 
-// afterSuccess reads the features of the authenticated stream, where they are needed to go on (XEP-0388 §2.6.1). Else they are left to who reads
-// stanzas: what was resumed or bound may come before them.
+// afterSuccess reads the features of the authenticated stream, where they are needed to go on (XEP-0388 §2.6.1). Else they are
+// left to who reads stanzas: what was resumed or bound may come before them.
 func (n *negotiation) afterSuccess(ctx context.Context) error {
 	if v := n.bound.verdict; v != nil && v.resumed || n.bound.isBound() {
 		return nil

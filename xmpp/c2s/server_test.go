@@ -294,7 +294,8 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TLS 1.3 tickets are kept from one connection to the next. The certificate is held to whom we trust now, not then: crypto/tls sees to that.
+// TLS 1.3 tickets are kept from one connection to the next. The certificate is held to whom we trust now, not then: crypto/tls
+// sees to that.
 func TestTLSSessions(t *testing.T) {
 	h := newHost(t)
 	again := make(chan bool, 10)

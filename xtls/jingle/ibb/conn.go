@@ -131,8 +131,8 @@ func (c *Conn) readLocked(p []byte) (int, error) {
 	return 0, c.readErr
 }
 
-// Write sends p as far as the window allows, and queues the rest, waiting for room. As with TCP, success means that it will be sent, not that
-// it has arrived.
+// Write sends p as far as the window allows, and queues the rest, waiting for room. As with TCP, success means that it will be
+// sent, not that it has arrived.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()

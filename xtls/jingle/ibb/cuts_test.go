@@ -24,7 +24,8 @@ import (
 // A byte stream, and the TLS connection inside it, go on while the connections to the server under both of its ends break
 // again and again: nothing is lost, doubled or reordered, and TLS would notice.
 //
-// ejabberd may reorder what arrives at the moment at which a stream is resumed (docs/design/009-stream-resumption.md). The blocks have numbers.
+// ejabberd may reorder what arrives at the moment at which a stream is resumed (docs/design/009-stream-resumption.md). The
+// blocks have numbers.
 func TestThroughCuts(t *testing.T) {
 	modules, err := filepath.Abs("../../../contrib/prosody")
 	if err != nil {
