@@ -32,7 +32,7 @@ dist: ## build what is given to people, into dist/: static programs and .deb for
 test: ## run every test with the race detector; installs the peers first if they are missing
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	$(GO) test -race $(TEST_FLAGS) $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/guest/boards -e /internal/dist)
-	$(GO) test -race $(TEST_FLAGS) ./internal/e2e
+	$(GO) test -race -timeout 30m $(TEST_FLAGS) ./internal/e2e
 	cd bench && $(GO) test -race $(TEST_FLAGS) ./...
 	$(GO) test -count=1 $(TEST_FLAGS) ./internal/dist
 	@$(MAKE) --no-print-directory guests

@@ -139,6 +139,9 @@ func (l *life) recallAccount() (*account, error) {
 			l.log.Error("the account of an earlier owner is not used, and cannot be forgotten", "err", err)
 		}
 	}
+	if err := l.memory.store.Remove(tokenFile); err != nil { // it logs in to that account
+		l.log.Error("the token of an earlier owner's account is not used, and cannot be forgotten", "err", err)
+	}
 	return nil, nil
 }
 

@@ -36,6 +36,13 @@ func ServeExec(ctx context.Context, path string, conn net.Conn, user string) err
 
 // loadForHelper reads a configuration that none but root and this process's own user can have written: who writes it chooses what runs.
 func loadForHelper(path string) (*Config, error) {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path) // to where it really is
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
 	for _, name := range []string{path, filepath.Dir(path)} {
 		info, err := os.Stat(name)
 		if err != nil {

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,5 +44,28 @@ func TestTokenIsKept(t *testing.T) {
 	}
 	if data, err := kept.Load(); err != nil || string(data) != "another" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// A token logs in to an account: without an owner, who gave that, neither stays.
+func TestTokenGoesWithItsAccount(t *testing.T) {
+	dir, err := state.Open(filepath.Join(t.TempDir(), "state"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := dir.Write(tokenFile, []byte("a token")); err != nil {
+		t.Fatal(err)
+	}
+	known, err := remember(dir, "box", Env{}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &life{cfg: &Config{}, memory: known, log: slog.New(slog.DiscardHandler)}
+	if a, err := l.recallAccount(); a != nil || err != nil {
+		t.Fatalf("%v, %v", a, err)
+	}
+	if _, err := dir.Read(tokenFile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the token is still there: %v", err)
 	}
 }

@@ -45,7 +45,7 @@ func (c *Client) Call(ctx context.Context, r CallRequest) (*Session, owner.Resul
 	a := &asking{client: c, request: r, pending: p, session: s}
 	res, err := a.outcome(ctx)
 	var unknown *CallUnknownError
-	if !errors.As(err, &unknown) || unknown.ID == "" {
+	if !errors.As(err, &unknown) {
 		if err := c.settled(p); err != nil {
 			c.Note("forgetting a call", err)
 		}
@@ -81,7 +81,10 @@ func (a *asking) outcome(ctx context.Context) (owner.Result, error) {
 func inDoubt(err error) bool {
 	var answered *owner.RequestError
 	var known *CallUnknownError
-	return errors.Is(err, owner.ErrOutcomeUnknown) && !errors.As(err, &answered) && !errors.As(err, &known)
+	if !errors.Is(err, owner.ErrOutcomeUnknown) || errors.As(err, &known) {
+		return false
+	}
+	return !errors.As(err, &answered) || answered.Type == owner.Wait // it has no room to look now
 }
 
 // ask asks once. A device that cannot store the call is asked to run it as one that cannot be repeated.

@@ -65,7 +65,7 @@ func TestPendingCallsAreBounded(t *testing.T) {
 	if all, err := loadPending(c.folder); err != nil || len(all) != maxPending || all[0].ID != "3" {
 		t.Errorf("%d calls, %v", len(all), err)
 	}
-	now = now.Add(3 * keepPending)
+	now = now.Add(2 * keepDoubt)
 	if _, err := c.promise("late", "box@pi", "lamp"); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +100,7 @@ func TestInDoubt(t *testing.T) {
 		{owner.ErrOutcomeUnknown, true},
 		{fmt.Errorf("%w: the session ended", owner.ErrOutcomeUnknown), true},
 		{fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, said), false},
+		{fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, &owner.RequestError{Type: "wait", Condition: "resource-constraint"}), true},
 		{said, false},
 		{owner.ErrForgotten, false},
 		{owner.ErrOtherCall, false},

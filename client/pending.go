@@ -15,8 +15,9 @@ import (
 const pendingFile = "calls"
 
 const (
-	maxPending  = 64
+	maxPending  = 256
 	keepPending = 10 * time.Minute // a device remembers no longer
+	keepDoubt   = 24 * time.Hour   // for so long an id whose outcome is not known is not taken for a new one
 )
 
 // pending is a call that was sent.
@@ -70,7 +71,7 @@ func (c *Client) promise(id, device, command string) (*pending, error) {
 		return nil, err
 	}
 	now := c.cfg.Now()
-	all = slices.DeleteFunc(all, func(p *pending) bool { return p.age(now) > 2*keepPending })
+	all = slices.DeleteFunc(all, func(p *pending) bool { return p.age(now) > keepDoubt })
 	for _, p := range all {
 		if p.ID == id && p.Device == device {
 			return p, nil

@@ -77,6 +77,9 @@ const (
 	NotAllowed   = xmpp.NotAllowed
 )
 
+// Wait is the type of a [RequestError] after which the same request may be made again.
+const Wait = xmpp.Wait
+
 // Types of a [Field] that a program treats apart.
 const (
 	Hidden  = form.Hidden

@@ -14,6 +14,9 @@ import (
 // its way for a while.
 const Keep = 10 * time.Minute
 
+// underway is for how long a repetition may have been on its way since its age was told.
+const underway = time.Minute
+
 // Bounds of what is remembered.
 const (
 	maxCalls   = 1024
@@ -98,7 +101,7 @@ type Journal struct {
 // Open returns a journal of what a store held: entries, and whether these are all. now must be monotonic, as time.Now is.
 func Open(store Store, entries [][]byte, whole bool, now func() time.Time, log *slog.Logger) *Journal {
 	j := &Journal{store: store, now: now, log: log, calls: make(map[Key]*entry)}
-	j.since = now().Add(-Keep)
+	j.since = now().Add(-Keep - underway)
 	if !j.replay(entries) || !whole {
 		j.since = now()
 		if len(entries) > 0 {
@@ -139,17 +142,19 @@ func (j *Journal) begin(c Call) (e *entry, mine bool, err error) {
 		return nil, false, fmt.Errorf("journal: an id has 1 to %d bytes", MaxID)
 	}
 	now := j.now()
-	if c.Age < 0 || c.Age > 0 && !now.Add(-c.Age).After(j.since) || c.Age > Keep {
+	if c.Age < 0 || c.Age > 0 && !now.Add(-c.Age-underway).After(j.since) || c.Age > Keep {
 		return nil, false, fmt.Errorf("%w: it was asked for %v ago", ErrUnknown, c.Age)
 	}
 	if err := j.makeRoom(); err != nil {
 		return nil, false, err
 	}
 	e = &entry{what: c.What, stage: running, begun: now, over: make(chan struct{})}
+	j.calls[c.Key], j.order = e, append(j.order, c.Key)
 	if err := j.write(intentOf(c.Key, c.What)); err != nil {
+		delete(j.calls, c.Key)
+		j.order = j.order[:len(j.order)-1]
 		return nil, false, fmt.Errorf("%w: %w", ErrNotStored, err)
 	}
-	j.calls[c.Key], j.order = e, append(j.order, c.Key)
 	return e, true, nil
 }
 
@@ -197,20 +202,20 @@ func (j *Journal) Forget() error {
 	return j.store.Rewrite(j.snapshot())
 }
 
-// write makes an entry durable. What the store cannot add to it writes anew.
+// write makes an entry durable of what is remembered already. If the store cannot add it, all is written anew.
 func (j *Journal) write(entry []byte) error {
 	if j.store.Size() < maxFile {
 		if err := j.store.Append(entry); err == nil {
 			return nil
 		}
 	}
-	return j.store.Rewrite(append(j.snapshot(), entry))
+	return j.store.Rewrite(j.snapshot())
 }
 
 // snapshot is all that is remembered, as entries, and that there was more, as long as anybody may ask for it.
 func (j *Journal) snapshot() [][]byte {
 	var entries [][]byte
-	if j.since.After(j.now().Add(-Keep)) {
+	if j.since.After(j.now().Add(-Keep - underway)) {
 		entries = append(entries, gap())
 	}
 	for _, key := range j.order {

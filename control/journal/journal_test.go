@@ -169,6 +169,22 @@ func TestNotStored(t *testing.T) {
 	want(t, open(p), call("b"), l, "", ErrUnknown)
 }
 
+// A store that fails for a moment is written anew, and nothing stands in it twice.
+func TestStoreThatFailsForAMoment(t *testing.T) {
+	p, l := &paper{whole: true}, new(lamp)
+	j := open(p)
+	p.torn = true // Append fails, Rewrite does not
+	want(t, j, call("a"), l, "run 1", nil)
+	if _, err := j.Do(t.Context(), call("b"), func() []byte { p.torn = true; return l.on() }); err != nil {
+		t.Fatal(err)
+	}
+	want(t, j, call("c"), l, "run 3", nil)
+	again := open(p)
+	for id, answer := range map[string]string{"a": "run 1", "b": "run 2", "c": "run 3"} {
+		want(t, again, call(id), l, answer, nil)
+	}
+}
+
 // Where the journal does not reach back to when somebody asked first, it does not run what may have run.
 func TestLostJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -177,13 +193,14 @@ func TestLostJournal(t *testing.T) {
 			"not ours": {entries: [][]byte{{9, 9}}, whole: true}, "an answer without a call": {entries: [][]byte{{2, 0, 0, 0, 0, 0}}, whole: true}} {
 			j := open(p)
 			runs := l.runs
-			time.Sleep(time.Second)
-			want(t, j, repeated("a", 2*time.Second), l, "", ErrUnknown)
+			time.Sleep(2 * time.Minute)
+			want(t, j, repeated("a", 3*time.Minute), l, "", ErrUnknown)
+			want(t, j, repeated("a", 90*time.Second), l, "", ErrUnknown) // it was on its way for a while
 			if l.runs != runs {
 				t.Errorf("%s: a repeated call ran", name)
 			}
 			want(t, j, call("b"), l, fmt.Sprintf("run %d", runs+1), nil)
-			want(t, j, repeated("c", time.Second/2), l, fmt.Sprintf("run %d", runs+2), nil) // it was first asked for since
+			want(t, j, repeated("c", 30*time.Second), l, fmt.Sprintf("run %d", runs+2), nil) // it was first asked for since
 		}
 		whole := open(&paper{whole: true})
 		time.Sleep(time.Minute)

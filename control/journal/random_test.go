@@ -74,6 +74,7 @@ func ask(t *testing.T, j *Journal, p *paper, a *asked, rnd *rand.Rand) *Journal 
 		}()
 		return j.Do(t.Context(), c, func() []byte {
 			a.runs++
+			p.torn = p.torn || rnd.IntN(8) == 0
 			if cut {
 				panic(errPowerCut)
 			}

@@ -110,13 +110,16 @@ func (c *Call) element() *xmpp.Element {
 	return el
 }
 
-// digest is one of a command and all that it is given.
-func digest(node string, values form.Values) [sha256.Size]byte {
+// digest is one of a command and what it is given, but for secrets: it is stored, and could be tried out.
+func digest(c Command, values form.Values) [sha256.Size]byte {
 	var b []byte
 	add := func(s string) { b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...) }
-	add(node)
+	add(c.Node)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		add(name)
+		if f := c.Form.Field(name); f != nil && f.Type == form.TextPrivate {
+			continue
+		}
 		b = binary.BigEndian.AppendUint32(b, uint32(len(values[name])))
 		for _, v := range values[name] {
 			add(v)
@@ -125,9 +128,10 @@ func digest(node string, values form.Values) [sha256.Size]byte {
 	return sha256.Sum256(b)
 }
 
-// once runs a command unless it was run before.
-func (m *mount) once(ctx context.Context, r *xmpp.Request, e *execution, c Call, values form.Values) {
-	answer, err := m.memory.Do(ctx, c, digest(e.command.Node, values), func() []byte {
+// once runs a command unless it was run before. Who waits for one that runs already does so until his session ends; the command itself
+// goes on by ctx.
+func (m *mount) once(session, ctx context.Context, r *xmpp.Request, e *execution, c Call, values form.Values) {
+	answer, err := m.memory.Do(session, c, digest(e.command, values), func() []byte {
 		result, err := e.command.Run(ctx, values)
 		return e.outcome(result, err, m.isCanceled(e)).AppendXML(nil, "")
 	})

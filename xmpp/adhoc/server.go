@@ -287,9 +287,10 @@ func (m *mount) run(ctx context.Context, r *xmpp.Request, e *execution, msg *mes
 		return
 	}
 	m.setRunning(e, true)
+	session := ctx
 	fault := m.server.start(ctx, e, func(ctx context.Context) {
 		if msg.call != nil {
-			m.once(ctx, r, e, *msg.call, values)
+			m.once(session, ctx, r, e, *msg.call, values)
 			return
 		}
 		result, err := e.command.Run(ctx, values)
