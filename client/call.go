@@ -87,12 +87,23 @@ func inDoubt(err error) bool {
 	return !errors.As(err, &answered) || answered.Type == owner.Wait // it has no room to look now
 }
 
+// saidByDevice reports whether err is what the device answered.
+func saidByDevice(err error) bool {
+	var answered *owner.RequestError
+	return errors.As(err, &answered) || errors.Is(err, owner.ErrProtocol)
+}
+
 // ask asks once. A device that cannot store the call is asked to run it as one that cannot be repeated.
 func (a *asking) ask(ctx context.Context) (owner.Result, error) {
 	call := owner.Call{ID: a.pending.ID, Age: a.pending.age(a.client.cfg.Now())}
 	a.pending.fresh = false
 	defer a.watch(ctx)()
-	res, err := a.session.CallOnce(ctx, a.request.Command, a.request.Fill, call)
+	var unfilled error // it is not to be sent: nothing is in doubt
+	fill := func(f *owner.Form) (values owner.Values, err error) {
+		values, unfilled = a.request.Fill(f)
+		return values, unfilled
+	}
+	res, err := a.session.CallOnce(ctx, a.request.Command, fill, call)
 	switch {
 	case errors.Is(err, owner.ErrCallNotStored):
 		if res, err = a.session.Call(ctx, a.request.Command, a.request.Fill); inDoubt(err) {
@@ -100,8 +111,8 @@ func (a *asking) ask(ctx context.Context) (owner.Result, error) {
 		}
 	case errors.Is(err, owner.ErrOutcomeUnknown) && !inDoubt(err): // the device itself does not know
 		err = &CallUnknownError{Err: err}
-	case err != nil && !inDoubt(err) && a.gone():
-		err = fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, err) // it may have left
+	case err != nil && unfilled == nil && !saidByDevice(err) && !inDoubt(err):
+		err = fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, err) // the session has ended, or is about to: it may have left
 	}
 	return res, err
 }
@@ -146,18 +157,20 @@ func (a *asking) gone() bool {
 	}
 }
 
-// The pauses between two attempts to reach a device again.
+// How a device is reached again. Who wants to wait longer than a while asks for the call by its id.
 const (
 	firstPause = 500 * time.Millisecond
 	lastPause  = 15 * time.Second
+	reachFor   = 2 * time.Minute
 )
 
-// reconnect opens another session with the device, which must be one that remembers. It tries for as long as that does.
+// reconnect opens another session with the device, which must be one that remembers. It tries for a while.
 func (a *asking) reconnect(ctx context.Context) (err error) {
 	a.request.tell("reconnecting…")
 	a.session.Close()
 	a.session = nil
-	for pause := firstPause; a.pending.age(a.client.cfg.Now()) <= keepPending; pause = min(2*pause, lastPause) {
+	until := time.Now().Add(reachFor)
+	for pause := firstPause; time.Now().Before(until); pause = min(2*pause, lastPause) {
 		select {
 		case <-time.After(pause/2 + rand.N(pause)): // with jitter: not all of a house at once
 		case <-ctx.Done():

@@ -59,6 +59,7 @@ var (
 	ErrStalled        = xtls.ErrStalled
 	ErrOutcomeUnknown = adhoc.ErrOutcomeUnknown
 	ErrForgotten      = adhoc.ErrForgotten
+	ErrProtocol       = adhoc.ErrProtocol
 	ErrOtherCall      = adhoc.ErrOtherCall
 	ErrCallNotStored  = adhoc.ErrNotStored
 	ErrNotAuthorized  = xmpp.ErrNotAuthorized

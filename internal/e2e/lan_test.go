@@ -126,7 +126,6 @@ func TestWrongUseOfXtlsctl(t *testing.T) {
 		{2, "telly", []string{"pair", "telly", "--pin-stdin"}},
 		{2, "lan:", []string{"pair", "lan:", "--pin-stdin"}},
 		{2, "digits", []string{"pair", "xmpp:box@home.test?xtls-pair;pin=12AB", "--pin-stdin"}},
-		{2, "--pin-stdin", []string{"pair", "box@home.test"}},
 		{3, "telly", []string{"call", "telly", "lamp", "state=on"}},
 		{3, "pair with it first", []string{"call", "box@home.test", "lamp", "state=on"}},
 		{3, "", []string{"forget", "telly"}},

@@ -75,7 +75,7 @@ func watchStates(w *world, b *box, romeo *person, file string) {
 		w.Fatal(err)
 	}
 	next("heater: cool")
-	column := strings.Repeat(" ", len("Let somebody pair with the device")-len("heater"))
+	column := strings.Repeat(" ", len("Give the device its account at a server")-len("heater"))
 	romeo.ctl("commands", "telly").want(0, "heater  heater"+column+"  cool\n", "lamp    Lamp\n")
 	romeo.ctl("call", "telly", "heater", "to=mild", "--json").want(0, `{"exit":0,"state":"mild"}`)
 	next("heater: mild")
