@@ -41,8 +41,9 @@ type life struct {
 	news      *news             // what owners are still to be told
 	guests    *guests           // who waits for a window, on the server link
 
-	signMu sync.Mutex // guards sign, and the order in which it is shown
+	signMu sync.Mutex // guards sign and fade, and the order in which the sign is shown
 	sign   sign
+	fade   *time.Timer // takes a notice that has passed from the sign; nil if there is none
 
 	openersMu sync.Mutex           // guards openers
 	openers   map[string]trust.Key // by bare JID: whose certificate asked for a window
@@ -136,6 +137,7 @@ func (l *life) runner() *exec.Runner {
 func (l *life) run(ctx context.Context) error {
 	unsubscribe := l.memory.owners.Subscribe(l.removed)
 	defer unsubscribe()
+	defer l.endFading()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.keeper.Run(ctx) })
 	group.Go(func() error { return l.watchButtons(ctx) })
@@ -187,7 +189,10 @@ func (l *life) stop(why error) {
 // openAtStart opens the window of a device without an owner.
 func (l *life) openAtStart() error {
 	err := l.keeper.Open(pairing.Opening{By: pairing.ByStart})
-	if err != nil && !errors.Is(err, pairing.ErrOwned) {
+	switch {
+	case errors.Is(err, pairing.ErrOwned):
+		l.changeSign(func(*sign) {}) // it has started, and there is nothing to say
+	case err != nil:
 		l.log.Info("no pairing window at the start", "why", err)
 	}
 	return err
@@ -208,7 +213,10 @@ func (l *life) openWhenShown(ctx context.Context) {
 
 // show puts a notice of the policy on the displays.
 func (l *life) show(n pairing.Notice) {
-	l.changeSign(func(s *sign) { s.notice = n })
+	l.changeSign(func(s *sign) {
+		s.notice = n
+		l.fadeLater(n)
+	})
 	if !n.Kind.OfKeys() { // whoever asks to see the device could time the keys
 		l.guests.windowMayBeOpen()
 	}

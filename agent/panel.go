@@ -58,8 +58,13 @@ func texts[T word](list []Checked[T]) []string {
 	return out
 }
 
+// show shows a screen under the device's name. With nothing to say, nothing is shown.
 func (p *panel) show(s display.Screen) error {
-	s.Title = p.name
+	if len(s.Lines) > 0 || s.PIN != "" {
+		s.Title = p.name
+	} else {
+		s = display.Screen{}
+	}
 	return p.screens.Show(s)
 }
 

@@ -65,3 +65,16 @@ func (k NoticeKind) OfKeys() bool {
 	}
 	return false
 }
+
+// Passes reports whether a notice tells what is over: there is no PIN and no window, nothing is wrong, and nobody at the device has to
+// do anything. It need not stand on a display for ever.
+func (n Notice) Passes() bool {
+	if !n.PIN.IsZero() || !n.Until.IsZero() {
+		return false
+	}
+	switch n.Kind {
+	case NoticeMayNotTry, NoticeStored, NoticePaired, NoticeClosed, NoticeTooMany, NoticeUnlocked, NoticeReset:
+		return true
+	}
+	return false
+}

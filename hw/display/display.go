@@ -3,7 +3,7 @@
 //
 // A display is opened by a spec string (see Open) and shows a Screen at a time.
 // Every driver is given the same Screen and makes of it what its pixels or
-// characters allow; pixel displays share one renderer. List runs several
+// characters allow; pixel displays share one renderer. Multi runs several
 // displays side by side, and retries those that fail.
 //
 // The package decides nothing: when a PIN exists, what is said and when a screen
