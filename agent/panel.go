@@ -123,6 +123,7 @@ func (g sign) screen(address string) display.Screen {
 	if typed := g.notice.Typed.Digits(); typed != "" {
 		s.PIN = typed // an echo: no URI leads here with it
 	}
+	s.Echo = g.notice.Kind == pairing.NoticeTyping || g.notice.Kind == pairing.NoticeFull
 	return s
 }
 

@@ -206,7 +206,7 @@ func TestEchoOfATypedPIN(t *testing.T) {
 	}
 	for i, digit := range []byte("31415926") {
 		s := sign{notice: policy.Digit(now, digit).Notices[0]}.screen("box@home.example")
-		if s.PIN != "31415926"[:i+1] || s.URI != "" {
+		if s.PIN != "31415926"[:i+1] || s.URI != "" || !s.Echo {
 			t.Errorf("after %d digits the display shows %q, and a code for %q", i+1, s.PIN, s.URI)
 		}
 	}

@@ -30,6 +30,9 @@ type Screen struct {
 	Address string   // where the device is reached: its JID, or lan:HOST
 	URI     string   // for a QR code: xmpp:JID?xtls-pair;pin=NNNNNNNN
 
+	// Echo says that the PIN is what somebody is typing here, and that the next digit makes another screen. A Slow display may wait for it.
+	Echo bool
+
 	// Test asks for a test picture: every pixel, digit or character at work, and the lines. The rest is left out.
 	Test bool
 }
@@ -77,6 +80,14 @@ type Turner interface {
 	// there is but one. Show begins with the first. Like Show it fails after Close,
 	// and after an error Show may be tried again.
 	Turn() error
+}
+
+// Slow is a display that takes seconds for a screen, and that each wears a little. Whoever runs it leaves out what is about to be
+// replaced. (Multi does.)
+type Slow interface {
+	Display
+
+	Slow()
 }
 
 func drivers() spec.Table[Env, Display] {

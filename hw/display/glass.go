@@ -35,6 +35,12 @@ func newGlass(name string, connect func() (canvas, error)) *glass {
 	return &glass{hw: hardware[canvas]{name: name, connect: connect}}
 }
 
+// slowGlass is one of e-paper.
+type slowGlass struct{ *glass }
+
+// Slow implements Slow.
+func (slowGlass) Slow() {}
+
 // Show draws the screen.
 func (g *glass) Show(s Screen) error {
 	g.mu.Lock()

@@ -44,13 +44,13 @@ func parseInky(s *spec.Spec) func(Env) (Display, error) {
 	i.dc, i.reset, i.busy = pins.or("dc", "GPIO22"), pins.or("reset", "GPIO27"), pins.or("busy", "GPIO17")
 	i.upsideDown = s.Choice("rotate", "0", "180") == "180"
 	return func(env Env) (Display, error) {
-		return newGlass("inky on "+i.path, func() (canvas, error) {
+		return slowGlass{newGlass("inky on "+i.path, func() (canvas, error) {
 			c := &inkyPaper{wires: wires{env: env}, spec: i}
 			c.dc, c.reset = c.pin(i.dc), c.pin(i.reset)
 			c.busy = &busyLine{PinIO: c.pin(i.busy), name: i.busy, limit: inkyBusy}
 			c.bus.Port = c.spi(i.path)
 			return c, c.connected()
-		}), nil
+		})}, nil
 	}
 }
 

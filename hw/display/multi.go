@@ -19,6 +19,9 @@ const (
 	// turnEvery is how long a part of a screen stays on a Turner: long enough to
 	// read four digits or a line, and to write them down.
 	turnEvery = 2500 * time.Millisecond
+
+	// echoAfter is how long nobody has typed before a Slow display echoes what was.
+	echoAfter = 1500 * time.Millisecond
 )
 
 // Multi is several displays that show the same. Each has a goroutine of its own, so
@@ -188,6 +191,12 @@ type job struct {
 	result chan<- error // never blocks: it has room for every worker
 }
 
+// answer tells how the job went, once: nobody waits for what a timer does later.
+func (j *job) answer(err error) {
+	j.result <- err
+	j.result = make(chan error, 1)
+}
+
 // worker runs one display.
 type worker struct {
 	Named
@@ -215,9 +224,7 @@ func (w *worker) run(quit <-chan struct{}) {
 	defer func() { w.closeErr = w.Close() }()
 	var last job
 	var failing bool
-	retry, turn := stopped(), stopped()
-	defer retry.Stop()
-	defer turn.Stop()
+	retry, turn, echo := stopped(), stopped(), stopped()
 	turner, turns := w.Display.(Turner)
 	for {
 		act := func() error { return w.Show(last.screen) }
@@ -225,10 +232,14 @@ func (w *worker) run(quit <-chan struct{}) {
 		case <-quit:
 			return
 		case last = <-w.jobs:
+			if echo.Stop(); w.mayWait(last.screen) {
+				echo.Reset(echoAfter)
+				last.answer(nil)
+				continue
+			}
 		case <-retry.C:
-			last.result = make(chan error, 1) // nobody waits for a retry
+		case <-echo.C:
 		case <-turn.C:
-			last.result = make(chan error, 1)
 			act = turner.Turn
 		}
 		err := act()
@@ -241,8 +252,14 @@ func (w *worker) run(quit <-chan struct{}) {
 		case turns:
 			turn.Reset(turnEvery)
 		}
-		last.result <- err
+		last.answer(err)
 	}
+}
+
+// mayWait reports whether the next screen is likely to come before this one could be read.
+func (w *worker) mayWait(s Screen) bool {
+	_, slow := w.Display.(Slow)
+	return slow && s.Echo && w.works()
 }
 
 // stopped is a timer that waits to be set.

@@ -123,6 +123,46 @@ func TestPaperIsSpared(t *testing.T) {
 	}
 }
 
+// Digits that are typed in a row are one picture, not eight; what OK brings does not wait.
+func TestPaperEchoesWhenTypingRests(t *testing.T) {
+	for name, p := range papers {
+		synctest.Test(t, func(t *testing.T) {
+			paper := p.paper()
+			m := display.NewMulti([]display.Named{{Spec: name, Display: open(t, p.spec, paper.Env())}}, nil)
+			show := func(s display.Screen) {
+				t.Helper()
+				if err := m.Show(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := func(n int) {
+				t.Helper()
+				synctest.Wait()
+				if got, _, err := paper.Refreshes(); got != n || err != nil {
+					t.Errorf("%s: refreshed %d times, want %d; %v", name, got, n, err)
+				}
+			}
+			show(display.Screen{Lines: []string{"Type the PIN."}})
+			want(1)
+			for n := range 8 {
+				show(display.Screen{PIN: "27182818"[:n+1], Echo: true})
+				time.Sleep(time.Second)
+			}
+			want(1)
+			time.Sleep(time.Second)
+			want(2)
+			show(display.Screen{PIN: "2718281", Echo: true})
+			show(display.Screen{Lines: []string{"Checking …"}})
+			want(3)
+			time.Sleep(time.Minute)
+			want(3)
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // The paper is not spoken to while it works, and a wait ends when it is done.
 func TestPaperWaits(t *testing.T) {
 	for name, p := range papers {

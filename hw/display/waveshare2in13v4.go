@@ -41,13 +41,13 @@ func parseWaveshare2in13v4(s *spec.Spec) func(Env) (Display, error) {
 	w.power = pins.may("power")
 	w.upsideDown = s.Choice("rotate", "0", "180") == "180"
 	return func(env Env) (Display, error) {
-		return newGlass("waveshare2in13v4 on "+w.path, func() (canvas, error) {
+		return slowGlass{newGlass("waveshare2in13v4 on "+w.path, func() (canvas, error) {
 			c := &waveshare{wires: wires{env: env}, spec: w}
 			c.dc, c.reset, c.power = c.pin(w.dc), c.pin(w.reset), c.pin(w.power)
 			c.busy = &busyLine{PinIO: c.pin(w.busy), name: w.busy, limit: waveshareBusy}
 			c.bus.Port = c.spi(w.path)
 			return c, c.connected()
-		}), nil
+		})}, nil
 	}
 }
 
