@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,29 @@ func TestBrokenHardwareKeepsNothingFromTheRest(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%q is said %d times:\n%s", what, n, log)
 		}
+	}
+}
+
+// With no display that works a press of the button opens no window: nobody could read the PIN. The log and status say why.
+func TestPressWithoutADisplay(t *testing.T) {
+	oled, log := displaytest.NewOLED(0x3c, 64), new(terminal)
+	oled.Fail(errors.New("remote I/O error"), 0)
+	const hardware = "display = [\"ssd1306:/dev/i2c-1\", \"none:\"]\nbutton = [\"socket:RUN/button\"]\n"
+	b := startBoxOn(t, trust.NewMemStore(), hardware, "", func(e *Env) {
+		e.Log = slog.New(slog.NewTextHandler(log, nil))
+		e.Display.Hardware = oled.Env().Hardware
+	})
+	press(t, b, "press")
+	log.waitFor(t, `level=WARN msg="no pairing window" err="pairing: no display works, so no PIN can be shown`)
+	socket := filepath.Join(b.runDir, socketName)
+	res, err := CallLocal(t.Context(), socket, "status", nil)
+	for _, want := range []string{"Pairing: closed", "ssd1306:/dev/i2c-1 has failed for", "remote I/O error"} {
+		if text := res.Text(); err != nil || !strings.Contains(text, want) {
+			t.Errorf("status without %q: %s, %v", want, text, err)
+		}
+	}
+	if res, err := CallLocal(t.Context(), socket, "pair", nil); !strings.Contains(fmt.Sprint(res, err), "no display works") {
+		t.Errorf("pair: %v, %v", res, err)
 	}
 }
 
