@@ -420,6 +420,9 @@ func (d *debian) removeAndPurge() {
 	d.want("test ! -e /usr/bin/xtls-agent; test ! -e /run/xtls-agent-exec.sock; ls /var/lib/xtls-agent/identity.pem.a /etc/xtls-agent/config.toml",
 		"/etc/xtls-agent/config.toml\n/var/lib/xtls-agent/identity.pem.a")
 	d.wantGone("/usr/bin/[x]tls-agent")
+	d.sh(`cd /etc/xtls-agent
+touch pin .pin-123 .password.123 .config.toml.123
+for file in password config.toml; do touch $file.20261130-150405 $file.20261130-150405-2; done`)
 	d.sh("apt-get -qq purge xtls-agent")
 	d.want("ls -d /var/lib/xtls-agent /etc/xtls-agent /etc/systemd/system/*/xtls-agent* /lib/systemd/system/xtls* 2>/dev/null || echo gone", "gone")
 }
