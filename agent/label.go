@@ -19,6 +19,7 @@ import (
 type LabelRequest struct {
 	Out    string    // a folder that is there, or how the files' names begin
 	JID    JID       // the device's; zero: that of its configuration, else name@host of this machine
+	Reader string    // the user who reads the PIN's file, if there is one of that name and root draws it: the service's
 	NewPIN bool      // draw another PIN in the place of the one that there is
 	Rand   io.Reader // where a PIN is drawn from
 }
@@ -60,12 +61,12 @@ func MakeLabel(cfg *Config, r LabelRequest) (*MadeLabel, error) {
 		return nil, err
 	}
 	if made.PINDrawn {
-		if err := writePIN(made.PINFile, pin, r.NewPIN); err != nil {
+		if err := writePIN(made.PINFile, pin, r.NewPIN, OwnerOf(r.Reader)); err != nil {
 			return nil, err
 		}
 	}
 	for path, data := range files {
-		if err := replacePrivate(path, data, true); err != nil {
+		if err := replacePrivate(path, data, true, nil); err != nil {
 			return nil, fmt.Errorf("writing the label: %w", err)
 		}
 	}

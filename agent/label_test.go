@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xtls-agent/internal/state"
 	"xtls-agent/owner"
 	"xtls-agent/pairing"
@@ -53,6 +55,27 @@ func makeLabel(t *testing.T, cfg *Config, r LabelRequest) (*MadeLabel, pairing.P
 	return made, pin
 }
 
+// The service reads the PIN that root draws, the first and another. The label is for whoever prints it.
+func TestMakeLabelForTheService(t *testing.T) {
+	cfg, _ := labelled(t, "")
+	us := uint32(os.Geteuid())
+	reader := us // nobody else can give files away
+	if o := OwnerOf("nobody"); o != nil {
+		reader = uint32(o.UID)
+	} else if us == 0 {
+		t.Log("there is no user nobody: it stays root's")
+	}
+	for _, again := range []bool{false, true} {
+		made, _ := makeLabel(t, cfg, LabelRequest{Out: t.TempDir(), Reader: "nobody", NewPIN: again})
+		for path, want := range map[string]uint32{made.PINFile: reader, made.PNG: us, made.PDF: us} {
+			var st unix.Stat_t
+			if err := unix.Stat(path, &st); err != nil || st.Uid != want {
+				t.Errorf("%s belongs to %d, %v; want %d", path, st.Uid, err, want)
+			}
+		}
+	}
+}
+
 // A PIN is drawn once. Another label has the same, until somebody wants another PIN.
 func TestMakeLabel(t *testing.T) {
 	cfg, _ := labelled(t, "")
@@ -90,7 +113,7 @@ func TestMakeLabelKeepsThePIN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writePIN(file, pin, false); !errors.Is(err, fs.ErrExist) {
+	if err := writePIN(file, pin, false, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a PIN was written over: %v", err)
 	}
 	if err := os.Chmod(file, 0o644); err != nil {

@@ -11,9 +11,9 @@ import (
 	"xtls-agent/pairing"
 )
 
-// writePIN writes the PIN's file. One that is there stays, unless another PIN is wanted.
-func writePIN(path string, pin pairing.PIN, replace bool) error {
-	if err := replacePrivate(path, []byte(pin.Grouped()+"\n"), replace); err != nil {
+// writePIN writes the PIN's file, for whoever reads it. One that is there stays, unless another PIN is wanted.
+func writePIN(path string, pin pairing.PIN, replace bool, reader *FileOwner) error {
+	if err := replacePrivate(path, []byte(pin.Grouped()+"\n"), replace, reader); err != nil {
 		return fmt.Errorf("writing the fixed PIN: %w (see pin_file)", err)
 	}
 	return nil
@@ -21,14 +21,14 @@ func writePIN(path string, pin pairing.PIN, replace bool) error {
 
 // replacePrivate writes a file of mode 0600, whole or not at all, and syncs it. Without replace one that is there is an
 // [fs.ErrExist].
-func replacePrivate(path string, data []byte, replace bool) (err error) {
+func replacePrivate(path string, data []byte, replace bool, whose *FileOwner) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // of mode 0600
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeIfThere(f.Name())) }()
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, whose.Give(f), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	put := os.Link // fails where there is one

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// serviceUser is whom the package's unit runs the agent as.
-const serviceUser = "xtls-agent"
+	"xtls-agent/agent"
+)
 
 // Files are the files that a configuration is written to.
 type Files struct {
@@ -32,7 +29,7 @@ func FilesAt(config string, now time.Time) Files {
 	if path, err := filepath.EvalSymlinks(config); err == nil {
 		config = path
 	}
-	return Files{Config: config, Password: filepath.Join(filepath.Dir(config), "password"), Service: serviceUser, Now: now}
+	return Files{Config: config, Password: filepath.Join(filepath.Dir(config), "password"), Service: agent.ServiceUser, Now: now}
 }
 
 // Before returns the configuration that is there; empty if there is none.
@@ -76,7 +73,7 @@ func (f Files) Write(config, password string) (backups []string, err error) {
 	}()
 	if password != "" {
 		// The service reads it, and nobody else: an earlier file may have been anybody's.
-		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: ownerOf(f.Service)})
+		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: agent.OwnerOf(f.Service)})
 	}
 	files = append(files, replacement{path: f.Config, data: config, mode: 0o644}.like())
 	for _, r := range files {
@@ -100,29 +97,12 @@ func (f Files) Write(config, password string) (backups []string, err error) {
 	return backups, syncDir(filepath.Dir(f.Config))
 }
 
-// owner is whose a file shall be; nil leaves it to whoever writes it.
-type owner struct{ uid, gid int }
-
-// ownerOf is a user, if there is one of that name and we may give files away.
-func ownerOf(name string) *owner {
-	u, err := user.Lookup(name)
-	if err != nil || os.Geteuid() != 0 {
-		return nil
-	}
-	uid, err1 := strconv.Atoi(u.Uid)
-	gid, err2 := strconv.Atoi(u.Gid)
-	if err1 != nil || err2 != nil {
-		return nil
-	}
-	return &owner{uid, gid}
-}
-
 // replacement is a file that takes the place of another.
 type replacement struct {
 	path  string
 	data  string
 	mode  fs.FileMode
-	owner *owner
+	owner *agent.FileOwner
 
 	temp   string // what is to be renamed; "" before prepare and after commit
 	backup string // the file that was there, under another name; "" if there was none
@@ -134,7 +114,7 @@ func (r replacement) like() *replacement {
 	if unix.Stat(r.path, &st) == nil {
 		r.mode = fs.FileMode(st.Mode).Perm()
 		if os.Geteuid() == 0 {
-			r.owner = &owner{int(st.Uid), int(st.Gid)}
+			r.owner = &agent.FileOwner{UID: int(st.Uid), GID: int(st.Gid)}
 		}
 	}
 	return &r
@@ -148,10 +128,7 @@ func (r *replacement) prepare(now time.Time) error {
 	}
 	r.temp = f.Name()
 	_, err = f.WriteString(r.data)
-	if r.owner != nil {
-		err = errors.Join(err, f.Chown(r.owner.uid, r.owner.gid))
-	}
-	if err := errors.Join(err, f.Chmod(r.mode), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, r.owner.Give(f), f.Chmod(r.mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return r.keep(now)

@@ -13,7 +13,7 @@ import (
 )
 
 func labelCommand(std cli.Streams, config *string, asJSON *bool) *cobra.Command {
-	r := agent.LabelRequest{Rand: rand.Reader}
+	r := agent.LabelRequest{Reader: agent.ServiceUser, Rand: rand.Reader}
 	var address string
 	c := &cobra.Command{
 		Use:   "make-label --out PREFIX",
@@ -23,7 +23,8 @@ pin_file, if there is none yet, and makes a label of 50 x 25 mm: PREFIX.png for 
 inch, and PREFIX.pdf of the same size. If PREFIX is a folder they are label.png and label.pdf in it. On the label are
 the device's name and address, the PIN, what to do, and a QR code that xtlsctl pair takes too.
 
-All three files hold the PIN: only their owner may read them. Delete the two of the label once it is printed.
+All three files hold the PIN: only their owner may read them. If root draws it, that of the PIN belongs to the user of
+the service, xtls-agent, if there is one. Delete the two of the label once it is printed.
 
 A device that has no account is found by its name and the name of its machine, as it is on the day. Say what it
 will be, with --jid, if the label is made on another machine.`,

@@ -198,6 +198,20 @@ name = "relay"
 output = "gpio:GPIO27"
 `
 
+// labelConfig is that of a device without a display.
+const labelConfig = `
+name = "box"
+display = ["none:"]
+button = ["socket:/run/xtls-agent/button"]
+
+[lan]
+mdns = false
+
+[pairing]
+mode = "fixed"
+pin_file = "/etc/xtls-agent/pin"
+`
+
 // The package on a Debian with systemd: installed, configured, paired, upgraded, attacked, removed. The parts need each other, in this order.
 func TestDebianPackage(t *testing.T) {
 	t.Parallel()
@@ -211,6 +225,7 @@ func TestDebianPackage(t *testing.T) {
 		{"OutOfTheBox", (*debian).outOfTheBox},
 		{"Hardware", (*debian).hardware},
 		{"Sandbox", (*debian).sandbox},
+		{"Label", (*debian).label},
 		{"Programs", (*debian).programs},
 		{"Upgrade", func(d *debian) { d.upgrade(debs[1]) }},
 		{"Crash", (*debian).crash},
@@ -311,6 +326,17 @@ func (d *debian) sandbox() {
 		}
 	}
 	d.step("%s", d.sh("systemd-analyze security --no-pager --threshold=20 xtls-agent.service | tail -1"))
+}
+
+// label: the service reads the PIN that root has drawn for it.
+func (d *debian) label() {
+	d.sh("cp -p /etc/xtls-agent/config.toml /root/config.toml")
+	d.writeFile("/etc/xtls-agent/config.toml", labelConfig, 0o644)
+	d.sh("xtls-agent make-label --out /root")
+	d.want("stat -c '%U %G %a' /etc/xtls-agent/pin /root/label.pdf", "xtls-agent xtls-agent 600\nroot root 600")
+	d.sh("systemctl restart xtls-agent.service")
+	d.want("systemctl is-active xtls-agent.service", "active")
+	d.sh("cp -p /root/config.toml /etc/xtls-agent/config.toml; systemctl restart xtls-agent.service; rm /root/label.*")
 }
 
 // programs run in units of their own, outside of the sandbox, without the agent's secrets, and leave nothing behind.
