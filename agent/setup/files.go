@@ -73,7 +73,7 @@ func (f Files) Write(config, password string) (backups []string, err error) {
 	}()
 	if password != "" {
 		// The service reads it, and nobody else: an earlier file may have been anybody's.
-		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: agent.OwnerOf(f.Service)})
+		files = append(files, &replacement{path: f.Password, data: password + "\n", mode: 0o600, owner: agent.OwnerOf(f.Service), secret: true})
 	}
 	files = append(files, replacement{path: f.Config, data: config, mode: 0o644}.like())
 	for _, r := range files {
@@ -106,6 +106,7 @@ type replacement struct {
 
 	temp   string // what is to be renamed; "" before prepare and after commit
 	backup string // the file that was there, under another name; "" if there was none
+	secret bool   // nobody but its owner shall read the backup, whoever could before
 }
 
 // like gives a replacement the mode and the owner of the file that is there.
@@ -156,7 +157,22 @@ func (r *replacement) commit() error {
 		return err
 	}
 	r.temp = ""
+	if !r.secret || r.backup == "" {
+		return nil
+	}
+	if err := hide(r.backup); err != nil {
+		return errors.Join(err, r.undo())
+	}
 	return nil
+}
+
+// hide leaves a file to its owner. What a link leads to is not ours to change.
+func hide(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return os.Chmod(path, 0o600)
 }
 
 // undo brings back what was there before commit.

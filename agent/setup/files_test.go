@@ -71,6 +71,9 @@ func TestWrite(t *testing.T) {
 			t.Fatal(backups, err)
 		}
 	}
+	if m := mode(t, f.Password+".20261130-150405"); m != 0o600 {
+		t.Errorf("the backup of a password that anybody could read has mode %v", m)
+	}
 	if mode(t, f.Password) != 0o600 || mode(t, f.Config) != 0o640 {
 		t.Errorf("modes %v, %v", mode(t, f.Password), mode(t, f.Config))
 	}
