@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // kernel is one of Debian's, unpacked.
@@ -41,6 +43,17 @@ func kernelOf(ctx context.Context, m Machine, say func(string, ...any)) (*kernel
 	return k, errors.Join(errs[:]...)
 }
 
+// fetched is when a kernel came into the cache last, in Unix nanoseconds; 0 if all were there.
+var fetched atomic.Int64
+
+// LastFetch is when a kernel had to be fetched last by this process; zero if all were there.
+func LastFetch() (t time.Time) {
+	if ns := fetched.Load(); ns != 0 {
+		t = time.Unix(0, ns)
+	}
+	return t
+}
+
 // fetch brings the kernel into the cache. Who else wants it at the same time waits for it.
 func fetch(ctx context.Context, m Machine, folder string, say func(string, ...any)) error {
 	if _, err := os.Stat(folder); err == nil {
@@ -56,6 +69,7 @@ func fetch(ctx context.Context, m Machine, folder string, say func(string, ...an
 		const advice = "see to this machine's network and apt's sources, then run `make guests` again"
 		return fmt.Errorf("guest: Debian's kernel for the %s cannot be had: %s (%w)\n%s", m.Name, advice, err, out)
 	}
+	fetched.Store(time.Now().UnixNano())
 	return nil
 }
 

@@ -3,6 +3,7 @@ package boards
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,18 @@ import (
 	"xtls-agent/internal/guest/hand"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain says at the end how long all guests took together, which is to stay under five minutes (docs/ARCHITECTURE.md).
+func TestMain(m *testing.M) {
+	begun := time.Now()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		since, kernels := begun, "all kernels were there"
+		if last := guest.LastFetch(); last.After(begun) {
+			since, kernels = last, "the last kernel was fetched"
+		}
+		fmt.Printf("all guests took %v since %s\n", time.Since(since).Round(time.Second), kernels)
+		os.Exit(code)
+	}))
+}
 
 // patience is what one guest may take for all that it does: half a minute, but for a new machine that has to fetch and build everything.
 const patience = 10 * time.Minute
