@@ -104,13 +104,14 @@ func TestTypedPIN(t *testing.T) {
 // A PIN that was typed wrong is a wrong PIN, told in words for who was shown it.
 func TestMistypedPIN(t *testing.T) {
 	k := openKeypad()
-	_, owner := couple(t, linktest.NewRouter(), k)
+	device, owner := couple(t, linktest.NewRouter(), k)
 	k.pin <- "48151624"
 	_, err := owner.end.OpenSRP(t.Context(), box, shows(testPIN))
 	if !errors.Is(err, xtls.ErrMistyped) || !errors.Is(err, xtls.ErrWrongPIN) {
 		t.Errorf("the owner hears %v", err)
 	}
 	owner.end.Close()
+	device.end.Close() // and with it the attempt
 	k.want(t, 1, false)
 }
 
