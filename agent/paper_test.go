@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
-
 	"xtls-agent/hw/display"
 	"xtls-agent/hw/display/displaytest"
+	"xtls-agent/internal/testpeer/qr"
 	"xtls-agent/trust"
 )
 
@@ -63,13 +61,9 @@ func onPaper(t *testing.T, paper *displaytest.Paper) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bmp, err := gozxing.NewBinaryBitmapFromImage(img)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
+	text, err := qr.Read(img)
 	if err != nil {
 		return ""
 	}
-	return code.GetText()
+	return text
 }

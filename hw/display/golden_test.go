@@ -13,11 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
-
 	"xtls-agent/hw/display"
 	"xtls-agent/hw/display/displaytest"
+	"xtls-agent/internal/testpeer/qr"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata; then look at it")
@@ -151,16 +149,11 @@ func wantQR(t *testing.T, path string) {
 // decodeQR reads the code in a picture; "" if there is none that can be read.
 func decodeQR(t *testing.T, path string) string {
 	t.Helper()
-	bmp, err := gozxing.NewBinaryBitmapFromImage(readImage(t, path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
+	got, err := qr.Read(readImage(t, path))
 	if err != nil {
 		t.Errorf("%s: %v", path, err)
-		return ""
 	}
-	return got.GetText()
+	return got
 }
 
 // People can look at every golden, and find every driver, in docs/displays.md.

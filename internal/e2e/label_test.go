@@ -8,10 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
-
 	"xtls-agent/internal/testpeer"
+	"xtls-agent/internal/testpeer/qr"
 )
 
 // A device that was made with a label: somebody scans the code, by a decoder that is not ours, and pairs.
@@ -59,13 +57,9 @@ func (w *world) scan(path string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	bmp, err := gozxing.NewBinaryBitmapFromImage(img)
+	got, err := qr.Read(img)
 	if err != nil {
 		w.Fatal(err)
 	}
-	got, err := qrcode.NewQRCodeReader().Decode(bmp, nil)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return got.GetText()
+	return got
 }

@@ -12,10 +12,8 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
-
 	"xtls-agent/internal/guest/hand"
+	"xtls-agent/internal/testpeer/qr"
 )
 
 // screen is what a framebuffer shows.
@@ -51,15 +49,11 @@ var pinURI = regexp.MustCompile(`^xmpp:.*\?xtls-pair;pin=([0-9]{8})$`)
 
 // pinIn reads the PIN in the QR code of a picture, with a decoder that is not ours. It is empty if there is none.
 func pinIn(img image.Image) string {
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(img)
+	code, err := qr.Read(img)
 	if err != nil {
 		return ""
 	}
-	code, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		return ""
-	}
-	if m := pinURI.FindStringSubmatch(code.GetText()); m != nil {
+	if m := pinURI.FindStringSubmatch(code); m != nil {
 		return m[1]
 	}
 	return ""
