@@ -43,7 +43,9 @@ func Blank(ctx context.Context, cfg *Config, env Env, report func(spec string, e
 		case o := <-outcomes:
 			delete(jobs, o.spec)
 			report(o.spec, o.err)
-			failed += count(o.err)
+			if o.err != nil {
+				failed++
+			}
 		case <-ctx.Done():
 			for spec := range jobs {
 				report(spec, fmt.Errorf("does not answer: %w", ctx.Err()))
@@ -56,13 +58,6 @@ func Blank(ctx context.Context, cfg *Config, env Env, report func(spec string, e
 		return fmt.Errorf("%d of %d could not be blanked", failed, all)
 	}
 	return nil
-}
-
-func count(err error) int {
-	if err != nil {
-		return 1
-	}
-	return 0
 }
 
 // blanking is what is to be done, by the specs of the hardware.

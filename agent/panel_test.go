@@ -20,6 +20,27 @@ import (
 	"xtls-agent/trust"
 )
 
+// liveAtPanel begins a device's life as far as its panel goes, until end; the panel stays open.
+func liveAtPanel(t *testing.T, cfg *Config, env Env) (l *life, end func()) {
+	t.Helper()
+	a := New(cfg, trust.NewMemStore(), env)
+	p, err := openPanel(cfg, a.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = newLife(a, p); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.keeper.Run(ctx) })
+	group.Go(func() error { return l.watchButtons(ctx) })
+	return l, func() {
+		cancel()
+		_ = group.Wait()
+	}
+}
+
 // A switch on a GPIO line opens a window, from the configuration to the PIN; and a line that cannot be had is in the log.
 func TestButtonOnALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -29,7 +50,7 @@ func TestButtonOnALine(t *testing.T) {
 		}
 		contact := &gpiotest.Pin{EdgesChan: make(chan gpio.Level)}
 		log, screen := new(bytes.Buffer), &terminal{}
-		a := New(cfg, trust.NewMemStore(), Env{
+		l, end := liveAtPanel(t, cfg, Env{
 			Log:     slog.New(slog.NewTextHandler(log, nil)),
 			Display: display.Env{Stdout: screen, IsTerminal: func() bool { return true }},
 			Button: button.Env{Pin: func(name string) (gpio.PinIO, error) {
@@ -39,18 +60,6 @@ func TestButtonOnALine(t *testing.T) {
 				return contact, nil
 			}},
 		})
-		p, err := openPanel(cfg, a.env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := newLife(a, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return l.keeper.Run(ctx) })
-		group.Go(func() error { return l.watchButtons(ctx) })
 		synctest.Wait()
 		if l.keeper.Status().State != pairing.Closed {
 			t.Fatalf("before the press: %v", l.keeper.Status().State)
@@ -69,9 +78,8 @@ func TestButtonOnALine(t *testing.T) {
 		if !pinOnScreen.MatchString(screen.String()) {
 			t.Errorf("no PIN on the display:\n%s", screen)
 		}
-		cancel()
-		_ = group.Wait()
-		p.close()
+		end()
+		l.panel.close()
 		if text := log.String(); strings.Count(text, "GPIO4 is in use") != 1 {
 			t.Errorf("log: %s", text)
 		}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/hw/button"
@@ -57,7 +55,7 @@ func wrongPIN(digits string) string {
 
 // The digits come from the device's remote control, a new PIN at each attempt, and stand in no log.
 func TestTypedPIN(t *testing.T) {
-	log := new(lockedBuffer)
+	log := new(terminal)
 	b := startBoxOn(t, trust.NewMemStore(), withDigits, typedMode, func(e *Env) {
 		e.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
@@ -95,23 +93,6 @@ func TestTypedPIN(t *testing.T) {
 			t.Errorf("the log holds %q", digits)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex // guards all
-	all bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.String()
 }
 
 // An owner whose program shows no PIN is told so, and the device goes on; a window that somebody at the box closes while a person types
@@ -366,22 +347,10 @@ mdns = false
 		}
 		r, screen := &remoteControl{strokes: make(chan button.Stroke)}, &terminal{}
 		r.plug()
-		a := New(cfg, trust.NewMemStore(), Env{
+		l, end := liveAtPanel(t, cfg, Env{
 			Display: display.Env{Stdout: screen, IsTerminal: func() bool { return true }},
 			Button:  button.Env{Inputs: r},
 		})
-		p, err := openPanel(cfg, a.env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := newLife(a, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return l.keeper.Run(ctx) })
-		group.Go(func() error { return l.watchButtons(ctx) })
 		time.Sleep(2 * time.Second)
 		if r.isGrabbed() {
 			t.Error("grabbed while there is no window")
@@ -421,14 +390,13 @@ mdns = false
 		if !r.isGrabbed() {
 			t.Error("the next window does not grab it")
 		}
-		cancel()
-		_ = group.Wait()
+		end()
 		synctest.Wait()
 		if r.isGrabbed() {
 			t.Error("grabbed after the end")
 		}
 		attempt.End()
-		p.close()
+		l.panel.close()
 	})
 }
 

@@ -37,7 +37,7 @@ func CheckButton(spec string) error {
 	if err := button.Check(spec); err != nil {
 		return err
 	}
-	if len(spec) >= 4 && spec[:4] == "key:" {
+	if strings.HasPrefix(spec, "key:") {
 		return errTerminal
 	}
 	return nil
