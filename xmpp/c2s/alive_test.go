@@ -56,12 +56,7 @@ func TestNumbServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := make(chan *c2s.Link, 1)
-	l.Notify(func(c c2s.Change) {
-		if c.Next != nil {
-			next <- c.Next
-		}
-	})
+	next := successor(l)
 	send(t, l, "a")
 	_, err = l.ReadStanza()
 	if ids, unhandled := lostIDs(err); ids != "a" || unhandled {

@@ -1,6 +1,7 @@
 package c2s
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -85,4 +86,17 @@ func (r *retry) next() time.Duration {
 		delay = min(2*delay, maxRetry)
 	}
 	return delay - time.Duration(r.jitter()*float64(delay)/2)
+}
+
+// pause waits for d, or until the network has changed. Its error is that of ctx, if it ends before.
+func pause(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-changed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }

@@ -21,12 +21,7 @@ func TestStreamExpires(t *testing.T) {
 	relay := testpeer.NewRelay(t, s.DirectAddr)
 	cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.DirectTLS, 4*time.Second
 	l := dial(t, cfg)
-	next := make(chan *c2s.Link, 1)
-	l.Notify(func(c c2s.Change) {
-		if c.Next != nil {
-			next <- c.Next
-		}
-	})
+	next := successor(l)
 	ask := func(id string) {
 		t.Helper()
 		ping := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: id, To: jid.MustParse(s.Domain), Payload: []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}}

@@ -146,12 +146,7 @@ func TestInstantFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := make(chan *c2s.Link, 1)
-	l.Notify(func(c c2s.Change) {
-		if c.Next != nil {
-			next <- c.Next
-		}
-	})
+	next := successor(l)
 	_, err = l.ReadStanza()
 	wantIs(t, err, io.ErrUnexpectedEOF)
 	n := <-next

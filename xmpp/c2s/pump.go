@@ -187,15 +187,7 @@ func sleep(ctx context.Context, d time.Duration, until time.Time, changed <-chan
 	if time.Now().Add(d).After(until) {
 		return errors.New("the server keeps it no longer")
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-changed:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
+	return pause(ctx, d, changed)
 }
 
 // keep finds out that the connection is dead (XEP-0198 §4: "to check connectivity"): the server is asked for an acknowledgement

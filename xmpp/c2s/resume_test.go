@@ -172,12 +172,7 @@ func TestNotResumed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			next := make(chan *c2s.Link, 1)
-			l.Notify(func(c c2s.Change) {
-				if c.Next != nil {
-					next <- c.Next
-				}
-			})
+			next := successor(l)
 			send(t, l, "a", "b", "c")
 			_, err = l.ReadStanza()
 			wantIs(t, err, io.ErrUnexpectedEOF)
@@ -365,4 +360,15 @@ func TestNotResumable(t *testing.T) {
 	if ids, unhandled := lostIDs(err); ids != "a" || unhandled {
 		t.Errorf("lost %q", ids)
 	}
+}
+
+// successor is what the server binds in the place of a stream that it does not resume.
+func successor(l *c2s.Link) <-chan *c2s.Link {
+	next := make(chan *c2s.Link, 1)
+	l.Notify(func(c c2s.Change) {
+		if c.Next != nil {
+			next <- c.Next
+		}
+	})
+	return next
 }

@@ -70,12 +70,7 @@ func TestTokenResumes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			next := make(chan *c2s.Link, 1)
-			l.Notify(func(c c2s.Change) {
-				if c.Next != nil {
-					next <- c.Next
-				}
-			})
+			next := successor(l)
 			send(t, l, "a")
 			close(cut)
 			st, err := l.ReadStanza()

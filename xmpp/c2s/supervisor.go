@@ -118,12 +118,7 @@ func (s Supervisor) rest(ctx context.Context, err error, d time.Duration, change
 	if slow(err) {
 		changed = nil
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-changed:
-	case <-ctx.Done():
+	if pause(ctx, d, changed) != nil {
 		return context.Cause(ctx)
 	}
 	return nil
