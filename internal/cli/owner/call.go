@@ -136,7 +136,7 @@ func (p *program) printResult(command string, res owner.Result) error {
 		p.printText(command, res)
 	}
 	if res.Note != "" && !p.json {
-		printf(p.std.Err, "note: %s\n", oneLine(res.Note))
+		printf(p.std.Err, "note: %s\n", cli.OneLine(res.Note))
 	}
 	if res.Failure != "" {
 		return &commandError{res.Failure}
@@ -152,7 +152,7 @@ func (p *program) printText(command string, res owner.Result) {
 		printf(p.std.Out, "%s\n", printable(text))
 	}
 	if state != nil {
-		printf(p.std.Out, "%s: %s\n", command, oneLine(state.String()))
+		printf(p.std.Out, "%s: %s\n", command, cli.OneLine(state.String()))
 	}
 }
 
@@ -162,7 +162,7 @@ func printable(text string) string {
 	for i, line := range lines {
 		cells := strings.Split(line, "\t")
 		for j := range cells {
-			cells[j] = oneLine(cells[j])
+			cells[j] = cli.OneLine(cells[j])
 		}
 		lines[i] = strings.Join(cells, "\t")
 	}

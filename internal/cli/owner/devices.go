@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xtls-agent/client"
+	"xtls-agent/internal/cli"
 )
 
 func (p *program) printJSON(v any) error {
@@ -27,7 +28,7 @@ func (p *program) table(rows [][]string) error {
 			if i > 0 {
 				fmt.Fprint(t, "\t")
 			}
-			fmt.Fprint(t, oneLine(cell))
+			fmt.Fprint(t, cli.OneLine(cell))
 		}
 		fmt.Fprintln(t)
 	}
@@ -113,7 +114,7 @@ func (p *program) forget(ctx context.Context, device string) error {
 	printf(p.std.Out, "forgot %s\n", title(done.Devices[0]))
 	if done.Asked != nil {
 		why, _ := meaning(done.Asked)
-		printf(p.std.Err, "note: the device may still list this client as an owner: %s\n", oneLine(why))
+		printf(p.std.Err, "note: the device may still list this client as an owner: %s\n", cli.OneLine(why))
 	}
 	return nil
 }

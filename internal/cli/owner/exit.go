@@ -71,7 +71,7 @@ func judge(ctx context.Context, err error) (said string, code int) {
 	case errors.Is(err, context.DeadlineExceeded) && code == exitFailed:
 		said, code = "no answer in time: is the device switched on? (see --timeout)", exitUnreachable
 	}
-	return oneLine(plain(said)), code
+	return cli.OneLine(plain(said)), code
 }
 
 // origin is the package that an error comes from: of use to who reads the log, not to who reads one line.

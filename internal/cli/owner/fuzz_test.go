@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"xtls-agent/internal/cli"
 	"xtls-agent/internal/fuzztest"
 	"xtls-agent/owner"
 	"xtls-agent/xmpp"
@@ -55,8 +56,8 @@ func FuzzOneLine(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		shown := oneLine(text)
-		if again := oneLine(shown); again != shown || len(shown) > 3*len(text) {
+		shown := cli.OneLine(text)
+		if again := cli.OneLine(shown); again != shown || len(shown) > 3*len(text) {
 			t.Fatalf("%q is shown as %q, then as %q", text, shown, again)
 		}
 		said, _ := judge(t.Context(), &commandError{text[:min(len(text), 500)]})

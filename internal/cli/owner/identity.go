@@ -42,7 +42,7 @@ func (p *program) printCode(jid, fingerprint string) error {
 	if err != nil {
 		return fmt.Errorf("making the QR code: %w", err)
 	}
-	_, coloured := terminal(p.std.Out)
+	_, coloured := cli.Terminal(p.std.Out)
 	printf(p.std.Out, "\n%s", blocks(code, coloured))
 	return nil
 }

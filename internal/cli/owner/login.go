@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xtls-agent/client"
+	"xtls-agent/internal/cli"
 )
 
 func (p *program) loginCommand() *cobra.Command {
@@ -59,11 +60,11 @@ func (p *program) login(ctx context.Context, a *client.Account) error {
 }
 
 func (p *program) password(ctx context.Context, account string) (string, error) {
-	fd, ok := terminal(p.std.In)
+	fd, ok := cli.Terminal(p.std.In)
 	if !ok {
-		return readLine(ctx, bufio.NewReader(p.std.In))
+		return cli.ReadLine(ctx, bufio.NewReader(p.std.In))
 	}
-	return readPassword(ctx, fd, p.std.In, p.std.Err, "password of "+account+": ")
+	return cli.ReadPassword(ctx, fd, p.std.In, p.std.Err, "password of "+account+": ")
 }
 
 func (p *program) logoutCommand() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"xtls-agent/internal/cli"
 	"xtls-agent/owner"
 )
 
@@ -23,7 +24,7 @@ func (n *news) add(d owner.Device, line string) {
 	if from == "" {
 		from = d.JID.String()
 	}
-	text := oneLine(from + " says: " + line)
+	text := cli.OneLine(from + " says: " + line)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.lines) < maxNews && !slices.Contains(n.lines, text) {

@@ -70,7 +70,7 @@ func (p *program) pair(ctx context.Context, device, name string, pinStdin bool) 
 	}
 	if pairing.NotOnServer != nil {
 		why, _ := meaning(pairing.NotOnServer)
-		printf(p.std.Err, "note: for now the device can be reached on its local network only: %s: pair again to change that\n", oneLine(plain(why)))
+		printf(p.std.Err, "note: for now the device can be reached on its local network only: %s: pair again to change that\n", cli.OneLine(plain(why)))
 	}
 	return p.tellPaired(pairing, name)
 }
@@ -92,7 +92,7 @@ func (p *program) noteKnown(c *client.Client, t client.Target, err error) {
 	}
 	for _, d := range c.Devices() {
 		if d.JID.Bare().Equal(t.JID.Bare()) || t.Addr != "" && d.Addr == t.Addr {
-			printf(p.std.Err, "note: this client has paired with %s before: see whether it still has, with: xtlsctl commands %s\n", oneLine(title(d.Device)), t.Text)
+			printf(p.std.Err, "note: this client has paired with %s before: see whether it still has, with: xtlsctl commands %s\n", cli.OneLine(title(d.Device)), t.Text)
 			return
 		}
 	}
@@ -124,7 +124,7 @@ func title(d owner.Device) string {
 
 // pinFrom decides where the PIN comes from. It is asked for, or shown, once, when the device has agreed to pair and has said which.
 func (p *program) pinFrom(r *client.PairRequest, pinStdin bool, steps *progress) error {
-	_, interactive := terminal(p.std.In)
+	_, interactive := cli.Terminal(p.std.In)
 	in := bufio.NewReader(p.std.In)
 	known := r.Target.PIN
 	r.Show = func(_ context.Context, pin owner.PIN) error { return p.showPIN(pin, steps) }
@@ -136,7 +136,7 @@ func (p *program) pinFrom(r *client.PairRequest, pinStdin bool, steps *progress)
 		r.Show = notShown("give its address without a PIN")
 	case pinStdin:
 		r.PIN = func(ctx context.Context) (owner.PIN, error) {
-			text, err := readLine(ctx, in)
+			text, err := cli.ReadLine(ctx, in)
 			if err != nil {
 				return owner.PIN{}, err
 			}
@@ -188,7 +188,7 @@ func askPIN(ctx context.Context, in *bufio.Reader, out io.Writer, steps *progres
 	steps.end()
 	for {
 		printf(out, "PIN on the device's display: ")
-		text, err := readLine(ctx, in)
+		text, err := cli.ReadLine(ctx, in)
 		if err != nil {
 			printf(out, "\n")
 			return owner.PIN{}, err

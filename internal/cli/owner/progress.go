@@ -1,6 +1,10 @@
 package owner
 
-import "io"
+import (
+	"io"
+
+	"xtls-agent/internal/cli"
+)
 
 // progress tells what is going on: on a terminal in one line that changes, elsewhere in lines.
 type progress struct {
@@ -10,7 +14,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	_, live := terminal(out)
+	_, live := cli.Terminal(out)
 	return &progress{out: out, live: live}
 }
 

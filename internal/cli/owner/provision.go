@@ -57,7 +57,7 @@ you need an account yourself: xtlsctl login JID, before this or later; then prov
 
 func (p *program) devicePassword(ctx context.Context, account string, stdin bool) (string, error) {
 	if stdin {
-		return readLine(ctx, bufio.NewReader(p.std.In))
+		return cli.ReadLine(ctx, bufio.NewReader(p.std.In))
 	}
 	return p.password(ctx, account)
 }
@@ -80,7 +80,7 @@ func (p *program) provision(ctx context.Context, device string, account owner.Ac
 	if done.Name == "" {
 		printf(p.std.Out, "the device logs in as %s\n", done.JID)
 	} else {
-		printf(p.std.Out, "%s logs in as %s\n", oneLine(done.Name), done.JID)
+		printf(p.std.Out, "%s logs in as %s\n", cli.OneLine(done.Name), done.JID)
 	}
 	return nil
 }
@@ -94,6 +94,6 @@ func (p *program) tellNotMet(why error) {
 			"xtlsctl login JID, then provision it again\n")
 	default:
 		said, _ := meaning(why)
-		printf(p.std.Err, "note: the device was not reached over the server yet: %s: provision it again to change that\n", oneLine(plain(said)))
+		printf(p.std.Err, "note: the device was not reached over the server yet: %s: provision it again to change that\n", cli.OneLine(plain(said)))
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xtls-agent/internal/cli"
 	"xtls-agent/owner"
 )
 
@@ -40,6 +41,6 @@ func (p *program) printReport(r owner.Report) error {
 	if p.json {
 		return p.printJSON(commandJSON{Name: r.Command, State: r.Word, Motion: r.Motion, Unknown: r.Unknown})
 	}
-	_, err := fmt.Fprintf(p.std.Out, "%s: %s\n", r.Command, oneLine(r.State.String()))
+	_, err := fmt.Fprintf(p.std.Out, "%s: %s\n", r.Command, cli.OneLine(r.State.String()))
 	return err
 }
