@@ -18,12 +18,21 @@ const blankLimit = time.Minute
 // ErrRunning is returned by Blank while the device runs: it would only draw its screen again.
 var ErrRunning = errors.New("the device is running, and blanks its hardware itself when it ends: stop it first")
 
+// Running reports whether a device answers on its local socket, and so holds its hardware.
+func Running(socket string) bool {
+	conn, err := net.DialTimeout("unix", socket, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
 // Blank clears the displays of a configuration, and gives its outputs their initial values: what a device that was killed has left as it
 // was. It needs neither network nor state, and touches nothing else. report hears of each piece of hardware how it went, one after the
 // other. Hardware that is missing or silent keeps nothing from the rest, and is an error after a minute at most.
 func Blank(ctx context.Context, cfg *Config, env Env, report func(spec string, err error)) error {
-	if conn, err := net.DialTimeout("unix", cfg.Socket(), time.Second); err == nil {
-		_ = conn.Close()
+	if Running(cfg.Socket()) {
 		return ErrRunning
 	}
 	ctx, cancel := context.WithTimeout(ctx, blankLimit)

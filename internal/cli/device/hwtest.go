@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ The exit code is 1 if something did not work. The device must not run meanwhile:
 			if err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			if running(cfg.Socket()) {
+			if agent.Running(cfg.Socket()) {
 				return errRunning
 			}
 			return h.run(cmd.Context(), cfg, jsonTo(std.Out, *asJSON))
@@ -89,16 +88,6 @@ The exit code is 1 if something did not work. The device must not run meanwhile:
 
 // errRunning says who has the hardware.
 var errRunning = errors.New("the device runs, and holds the hardware: stop it first (systemctl stop xtls-agent)")
-
-// running reports whether a device answers on its local socket.
-func running(socket string) bool {
-	conn, err := net.DialTimeout("unix", socket, time.Second)
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
-}
 
 // jsonTo encodes to w, or nowhere.
 func jsonTo(w io.Writer, asJSON bool) func(any) error {

@@ -125,7 +125,7 @@ func (t *talk) makeRoom(ctx context.Context) (resume func(), err error) {
 			return nil, err
 		}
 	}
-	if running(t.old.Socket()) {
+	if agent.Running(t.old.Socket()) {
 		resume()
 		return nil, errRunning
 	}
