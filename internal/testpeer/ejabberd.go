@@ -19,23 +19,27 @@ var ejabberdConfig string
 // Ejabberd starts an ejabberd 24.12 that takes clients with STARTTLS and direct TLS, with all that this module may use of it.
 //
 // It runs as a single Erlang node without a name, straight from erl: so it needs no epmd, no user of its own and no
-// ejabberdctl, and ends with its process.
+// ejabberdctl, and ends with its process. [EjabberdCluster] starts two that are one server.
 func Ejabberd(t testing.TB, opts XMPPOptions) *XMPPServer {
 	t.Helper()
 	if opts.DNS != nil {
 		t.Fatal("testpeer: only Prosody federates: Erlang's resolver does not follow a name server on another port to the end")
 	}
-	return newXMPPServer(t, opts, func(s *XMPPServer, cert *Certificate) backend {
-		e := &ejabberd{dir: t.TempDir(), api: loopbackAddr(FreePort(t)), addrs: []string{s.Addr, s.DirectAddr}}
-		bundle := filepath.Join(e.dir, "server.pem")
-		writeBundle(t, bundle, cert)
-		writeConfig(t, filepath.Join(e.dir, "inetrc"), "{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n", nil)
-		writeConfig(t, filepath.Join(e.dir, "ejabberd.yml"), ejabberdConfig, map[string]any{
-			"Domain": s.Domain, "StockLimits": opts.StockLimits, "Bundle": bundle, "CAFile": s.CAFile,
-			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr), "APIPort": portOf(t, e.api),
-		})
-		return e
+	return newXMPPServer(t, opts, func(s *XMPPServer, cert *Certificate) backend { return newEjabberd(t, opts, s, cert) })
+}
+
+// newEjabberd writes the configuration of one.
+func newEjabberd(t testing.TB, opts XMPPOptions, s *XMPPServer, cert *Certificate) *ejabberd {
+	t.Helper()
+	e := &ejabberd{dir: t.TempDir(), api: loopbackAddr(FreePort(t)), addrs: []string{s.Addr, s.DirectAddr}}
+	bundle := filepath.Join(e.dir, "server.pem")
+	writeBundle(t, bundle, cert)
+	writeConfig(t, filepath.Join(e.dir, "inetrc"), "{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n", nil)
+	writeConfig(t, filepath.Join(e.dir, "ejabberd.yml"), ejabberdConfig, map[string]any{
+		"Domain": s.Domain, "StockLimits": opts.StockLimits, "Bundle": bundle, "CAFile": s.CAFile,
+		"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr), "APIPort": portOf(t, e.api),
 	})
+	return e
 }
 
 // booting guards the start of an ejabberd.
@@ -45,6 +49,7 @@ type ejabberd struct {
 	dir   string
 	api   string
 	addrs []string
+	node  *erlangNode // its name in a cluster; nil: none
 }
 
 func (e *ejabberd) start(t testing.TB) (*Process, error) {
@@ -54,7 +59,7 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 	process := Start(t, Spec{
 		Path: "erl",
 		// +S: two schedulers are plenty. -ejabberd quiet would hide what a failed test should log.
-		Args: []string{"+S", "2", "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd"},
+		Args: append(e.node.flags(), "+S", "2", "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd"),
 		Env: []string{
 			"HOME=" + e.dir, "EJABBERD_CONFIG_PATH=" + filepath.Join(e.dir, "ejabberd.yml"),
 			"EJABBERD_LOG_PATH=" + filepath.Join(e.dir, "ejabberd.log"), "ERL_INETRC=" + filepath.Join(e.dir, "inetrc"),
@@ -63,17 +68,24 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 		Dir:   e.dir, // where Mnesia leaves its core when it is starved
 		Grace: startGrace,
 	})
-	for _, addr := range append(e.addrs, e.api) {
-		if err := process.waitListening(addr); err != nil {
-			process.stop(0)
-			return nil, err
-		}
+	if err := e.waitListening(process); err != nil {
+		process.stop(0)
+		return nil, err
 	}
 	if strings.Contains(process.Output(), "eaddrinuse") || strings.Contains(process.Output(), "address already in use") {
 		process.stop(0)
 		return nil, fmt.Errorf("testpeer: a port of ejabberd was taken by somebody else")
 	}
 	return process, nil
+}
+
+func (e *ejabberd) waitListening(p *Process) error {
+	for _, addr := range append(e.addrs, e.api) {
+		if err := p.waitListening(addr); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // erlangLibs is the folder of the architecture where Debian keeps ejabberd and what it needs.
@@ -88,17 +100,29 @@ func erlangLibs(t testing.TB) string {
 
 func (e *ejabberd) register(t testing.TB, s *XMPPServer, user, password string) {
 	t.Helper()
-	body, err := json.Marshal(map[string]string{"user": user, "host": s.Domain, "password": password})
+	if _, err := e.command("register", map[string]string{"user": user, "host": s.Domain, "password": password}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// command has the server do what ejabberdctl would, as far as ejabberd.yml permits it, and returns what it answers.
+func (e *ejabberd) command(name string, args map[string]string) ([]byte, error) {
+	body, err := json.Marshal(args)
 	if err != nil {
-		t.Fatalf("testpeer: %v", err)
+		return nil, fmt.Errorf("testpeer: ejabberd %s: %w", name, err)
 	}
 	client := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Post("http://"+e.api+"/api/register", "application/json", bytes.NewReader(body))
+	resp, err := client.Post("http://"+e.api+"/api/"+name, "application/json", bytes.NewReader(body))
 	if err != nil {
-		t.Fatalf("testpeer: ejabberd register %s: %v", user, err)
+		return nil, fmt.Errorf("testpeer: ejabberd %s: %w", name, err)
 	}
 	defer resp.Body.Close()
-	if said, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		t.Fatalf("testpeer: ejabberd register %s: %s %s", user, resp.Status, said)
+	said, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s", resp.Status, said)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("testpeer: ejabberd %s: %w", name, err)
+	}
+	return said, nil
 }
