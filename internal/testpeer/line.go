@@ -1,10 +1,10 @@
 package testpeer
 
 import (
+	"bytes"
 	"math/rand/v2"
-	"net"
+	"slices"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -20,56 +20,57 @@ type Line struct {
 // A modem has a bucket of some packets' worth: with more, a short message would not feel the rate.
 const (
 	bucketTime = 100 * time.Millisecond
+	mostAtOnce = 32 << 10
 	maxInPipe  = 4096 // pieces between the two ends of the line
 	// apart is between two pieces that shall arrive by themselves: the reader has taken one before the next comes.
 	apart = 100 * time.Microsecond
 )
 
-// NewLine relays to target over a bad line until the test ends.
-func NewLine(t testing.TB, target string, l Line) *Relay {
-	t.Helper()
-	return newRelay(t, target, l)
-}
-
 // piece is a part of the stream that is on its way.
 type piece struct {
 	data []byte
 	due  time.Time
+	size int // of the parts in which it is written; 0: in one
 }
 
-// wire is one direction of one connection on a bad line.
+// wire is one direction of one connection.
 type wire struct {
-	Line
-	chance *rand.Rand
-	free   time.Time // when the sender's end has sent what it took
-	last   time.Time // when the last piece arrives
+	passage *passage
+	way     Direction
+	chance  *rand.Rand
+	free    time.Time // when the sender's end has sent what it took
+	last    time.Time // when the last piece arrives
 }
 
-func (l Line) wire(number uint64) *wire {
-	return &wire{Line: l, chance: rand.New(rand.NewPCG(l.Seed, number))}
+func newWire(p *passage, d Direction) *wire {
+	r := p.relay
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wires++
+	return &wire{passage: p, way: d, chance: rand.New(rand.NewPCG(r.line.Seed, r.wires-1))}
 }
 
 // size is how much is taken from the sender at a time.
-func (w *wire) size() int {
-	if w.Rate == 0 {
-		return 32 << 10
+func (l Line) size() int {
+	if l.Rate == 0 {
+		return mostAtOnce
 	}
-	return max(1, int(int64(w.Rate)*int64(bucketTime)/int64(time.Second)))
+	return min(mostAtOnce, max(1, int(int64(l.Rate)*int64(bucketTime)/int64(time.Second))))
 }
 
 // put takes n bytes from the sender: it returns when they have left his end, and when they arrive at the other.
-func (w *wire) put(n int) time.Time {
+func (w *wire) put(n int, l Line) time.Time {
 	now := time.Now()
 	if w.free.Before(now) {
 		w.free = now
 	}
-	if w.Rate > 0 {
-		w.free = w.free.Add(time.Duration(n) * time.Second / time.Duration(w.Rate))
+	if l.Rate > 0 {
+		w.free = w.free.Add(time.Duration(n) * time.Second / time.Duration(l.Rate))
 		time.Sleep(time.Until(w.free))
 	}
-	due := w.free.Add(w.Delay)
-	if w.Jitter > 0 {
-		due = due.Add(time.Duration(w.chance.Int64N(int64(w.Jitter))))
+	due := w.free.Add(l.Delay)
+	if l.Jitter > 0 {
+		due = due.Add(time.Duration(w.chance.Int64N(int64(l.Jitter))))
 	}
 	if due.Before(w.last) {
 		due = w.last
@@ -78,49 +79,62 @@ func (w *wire) put(n int) time.Time {
 	return due
 }
 
-// carry copies from one end of a connection to the other, as the line has it, until either ends. Before it takes a
+// carry copies from one end of the connection to the other, as the line has it, until either ends. Before it takes a
 // chunk it asks pass, which may wait, and may say that it is over.
-func (w *wire) carry(to, from net.Conn, pass func(chunk []byte) bool) {
+func (w *wire) carry() {
 	pipe := make(chan piece, maxInPipe)
 	var delivering sync.WaitGroup
-	delivering.Go(func() { w.deliver(to, from, pipe) })
+	delivering.Go(func() { w.deliver(pipe) })
 	defer delivering.Wait()
 	defer close(pipe)
-	buf := make([]byte, w.size())
+	buf := make([]byte, mostAtOnce)
+	from := w.passage.ends[w.way]
 	for {
-		n, err := from.Read(buf)
-		if err != nil || !pass(buf[:n]) {
+		n, err := from.Read(buf[:w.passage.relay.lineNow().size()])
+		if err != nil || !w.passage.pass(w.way, buf[:n]) {
 			return
 		}
-		pipe <- piece{append([]byte(nil), buf[:n]...), w.put(n)}
+		line := w.passage.relay.lineNow() // it may have become another since
+		for chunk := range slices.Chunk(bytes.Clone(buf[:n]), line.size()) {
+			pipe <- piece{chunk, w.put(len(chunk), line), line.Piece}
+		}
 	}
 }
 
-// deliver writes what arrives. If it cannot, nothing more is taken from the sender.
-func (w *wire) deliver(to, from net.Conn, pipe <-chan piece) {
+// deliver writes what arrives. If it cannot, nothing more is taken from the sender, if he may know.
+func (w *wire) deliver(pipe <-chan piece) {
 	broken := false
 	for p := range pipe {
 		if broken {
 			continue
 		}
 		time.Sleep(time.Until(p.due))
-		if err := w.write(to, p.data); err != nil {
+		if err := w.write(p); err != nil {
 			broken = true
-			_ = from.Close()
+			if !w.passage.unheard(w.way) {
+				_ = w.passage.ends[w.way].Close()
+			}
 		}
 	}
 }
 
-func (w *wire) write(to net.Conn, data []byte) error {
-	for len(data) > 0 {
+func (w *wire) write(p piece) error {
+	to := w.passage.ends[1-w.way]
+	for data := p.data; len(data) > 0; {
 		n := len(data)
-		if w.Piece > 0 {
-			n = min(n, w.Piece)
+		if p.size > 0 {
+			n = min(n, p.size)
 		}
-		if _, err := to.Write(data[:n]); err != nil {
-			return err
+		part, then, silent := w.passage.next(w.way, data[:n])
+		if !silent && len(part) > 0 {
+			if _, err := to.Write(part); err != nil {
+				return err
+			}
 		}
-		if data = data[n:]; w.Piece > 0 {
+		if then != nil {
+			then()
+		}
+		if data = data[len(part):]; p.size > 0 {
 			time.Sleep(apart)
 		}
 	}

@@ -7,22 +7,25 @@ import (
 	"time"
 )
 
-// Relay is a TCP relay on loopback through which a test can take a connection away, or hold it.
+// Relay is a TCP relay on loopback through which a test can take a connection away, hold it, or spoil what it carries. What it does by
+// a plan drawn at random stands in internal/faults.
 type Relay struct {
 	Addr string // where it listens
 
 	target   string
-	line     Line
 	listener net.Listener
 	running  sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	thaw   *sync.Cond
-	conns  map[net.Conn]struct{}
-	frozen bool
-	closed bool
-	stall  *stall
-	wires  uint64 // so many there were
+	mu       sync.Mutex // guards what follows
+	thaw     *sync.Cond
+	line     Line
+	passages map[*passage]struct{}
+	frozen   bool
+	closed   bool
+	stall    *stall
+	mark     [2]*mark // by direction
+	flip     [2]byte  // bits of the next byte that way which become others
+	wires    uint64   // so many there were
 }
 
 // A Direction is one of the two in which a relay carries.
@@ -33,6 +36,8 @@ const (
 	Down                  // to who connected
 )
 
+func (d Direction) String() string { return [...]string{"up", "down"}[d] }
+
 // stall is one that is still to begin.
 type stall struct {
 	before func(Direction, []byte) bool
@@ -41,37 +46,109 @@ type stall struct {
 	over   chan struct{}
 }
 
+// mark is a place in what is still to come.
+type mark struct {
+	left int // bytes before it
+	do   func()
+}
+
 // NewRelay relays to target until the test ends.
 func NewRelay(t testing.TB, target string) *Relay {
 	t.Helper()
-	return newRelay(t, target, Line{})
+	return NewLine(t, target, Line{})
 }
 
-func newRelay(t testing.TB, target string, line Line) *Relay {
+// NewLine relays to target over a bad line until the test ends.
+func NewLine(t testing.TB, target string, line Line) *Relay {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("testpeer: relay: %v", err)
 	}
-	r := &Relay{Addr: l.Addr().String(), target: target, line: line, listener: l, conns: make(map[net.Conn]struct{})}
+	r := &Relay{Addr: l.Addr().String(), target: target, line: line, listener: l, passages: make(map[*passage]struct{})}
 	r.thaw = sync.NewCond(&r.mu)
 	r.running.Go(r.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
-		r.end(true)
+		r.close()
 		r.running.Wait()
 	})
 	return r
 }
 
-// Cut closes every connection, with no word to either side. New ones are taken.
-func (r *Relay) Cut() { r.end(false) }
+// Cut closes every connection, with no word to either side. New ones are taken. What [Relay.Swallow] has silenced stays as it is.
+func (r *Relay) Cut() { r.cut(func(p *passage) { p.close() }) }
+
+// Reset is Cut by an RST in place of a FIN, as from a router that has forgotten the connection.
+func (r *Relay) Reset() {
+	r.cut(func(p *passage) {
+		for _, c := range p.ends {
+			_ = c.(*net.TCPConn).SetLinger(0) // it may be closed already
+		}
+		p.close()
+	})
+}
+
+func (r *Relay) cut(end func(*passage)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p := range r.passages {
+		if p.silent == [2]bool{} {
+			end(p)
+		}
+	}
+	r.thaw.Broadcast()
+}
+
+// Swallow takes what is sent on the connections that there are, and delivers nothing of it any more, that way; they stay open, and
+// their ends are not told when one of them goes, either. New ones are good.
+func (r *Relay) Swallow(ways ...Direction) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p := range r.passages {
+		for _, d := range ways {
+			p.silent[d] = true
+		}
+	}
+}
 
 // Freeze lets nothing through any more, in either direction; connections stay open. New ones are taken and stay silent.
 func (r *Relay) Freeze() { r.setFrozen(true) }
 
 // Thaw ends a Freeze. What was held back goes on its way.
 func (r *Relay) Thaw() { r.setFrozen(false) }
+
+// Bend makes the line one that is as bad as l says, from the next bytes on.
+func (r *Relay) Bend(l Line) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line = l
+}
+
+// Flip makes the bits that are set in bits others, in the next byte that way.
+func (r *Relay) Flip(d Direction, bits byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flip[d] = bits
+}
+
+// After runs do once n more bytes have been delivered that way, exactly: what follows them waits meanwhile. do may be a method of the
+// relay. The next After takes the place of one that is still to come; forget reports whether it took this one back.
+func (r *Relay) After(d Direction, n int, do func()) (forget func() bool) {
+	m := &mark{n, do}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mark[d] = m
+	return func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.mark[d] != m {
+			return false
+		}
+		r.mark[d] = nil
+		return true
+	}
+}
 
 // Stall lets the line stand still for a while, as after Freeze, and then go on: from before the first chunk for which
 // before holds. It is asked about each chunk in turn, until it holds once. The channels are closed when the stall begins, and
@@ -84,6 +161,19 @@ func (r *Relay) Stall(lasts time.Duration, before func(d Direction, chunk []byte
 	return s.begun, s.over
 }
 
+// Open counts the connections that clients have, as far as the relay knows.
+func (r *Relay) Open() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for p := range r.passages {
+		if !p.left[Up] {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Relay) setFrozen(frozen bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,12 +181,12 @@ func (r *Relay) setFrozen(frozen bool) {
 	r.thaw.Broadcast()
 }
 
-func (r *Relay) end(forGood bool) {
+func (r *Relay) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = r.closed || forGood
-	for c := range r.conns {
-		_ = c.Close() // it is being torn
+	r.closed = true
+	for p := range r.passages {
+		p.close()
 	}
 	r.thaw.Broadcast()
 }
@@ -112,55 +202,22 @@ func (r *Relay) accept() {
 			_ = near.Close()
 			continue
 		}
-		if !r.keep(near, far) {
+		p := &passage{relay: r, ends: [2]net.Conn{near, far}}
+		if !r.keep(p) {
 			return
 		}
-		r.running.Go(func() { r.copy(Up, far, near) })
-		r.running.Go(func() { r.copy(Down, near, far) })
+		r.running.Go(func() { p.copy(Up) })
+		r.running.Go(func() { p.copy(Down) })
 	}
 }
 
-func (r *Relay) keep(near, far net.Conn) bool {
+func (r *Relay) keep(p *passage) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		_, _ = near.Close(), far.Close()
+		p.close()
 		return false
 	}
-	r.conns[near], r.conns[far] = struct{}{}, struct{}{}
+	r.passages[p] = struct{}{}
 	return true
-}
-
-// copy carries one direction. Its end is the end of both.
-func (r *Relay) copy(d Direction, to, from net.Conn) {
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.conns, from)
-		_ = from.Close()
-		_ = to.Close()
-	}()
-	r.mu.Lock()
-	wire := r.line.wire(r.wires)
-	r.wires++
-	r.mu.Unlock()
-	wire.carry(to, from, func(chunk []byte) bool { return r.pass(d, chunk) })
-}
-
-// pass waits while the line stands still. It reports whether it goes on.
-func (r *Relay) pass(d Direction, chunk []byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s := r.stall; s != nil && s.before(d, chunk) {
-		r.stall, r.frozen = nil, true
-		close(s.begun)
-		time.AfterFunc(s.lasts, func() { // of use to nobody, and of no harm, once the relay is closed
-			r.Thaw()
-			close(s.over)
-		})
-	}
-	for r.frozen && !r.closed {
-		r.thaw.Wait()
-	}
-	return !r.closed
 }
