@@ -15,7 +15,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 # qemu-system plays whole machines; their kernels are fetched by kernel.sh when they are first needed.
 # mmdebstrap and e2fsprogs make a guest's disk (disk.sh), lintian and systemd-analyze judge our packages.
 stable_packages=(ca-certificates curl default-jdk-headless e2fsprogs gcc gnutls-bin libbcprov-java libbctls-java libbcutil-java
-    libc6-dev libgnutls28-dev libssl-dev lintian mmdebstrap openssl poppler-utils python3-zeroconf qemu-system-arm qemu-system-x86
+    libc6-dev libgnutls28-dev libssl-dev lintian mmdebstrap openssl poppler-utils python3-slixmpp python3-zeroconf qemu-system-arm qemu-system-x86
     qemu-user qemu-user-static strace systemd valgrind)
 # From bookworm-backports: Debian 12's own Prosody 0.12 and ejabberd 23.01 lack working SASL2, Bind 2 and FAST.
 # lua-unbound lets Prosody look up the peers of a federation.
@@ -59,6 +59,7 @@ missing() {
     command -v systemd-analyze >/dev/null || echo systemd
     command -v valgrind >/dev/null || echo valgrind
     command -v node >/dev/null || echo nodejs
+    [ -n "$(installed_version python3-slixmpp)" ] || echo python3-slixmpp
     [ -n "$(installed_version python3-zeroconf)" ] || echo python3-zeroconf
     command -v java >/dev/null && command -v javac >/dev/null || echo default-jdk-headless
     [ -e /usr/share/java/bcprov.jar ] || echo libbcprov-java
