@@ -51,6 +51,7 @@ func (p *passage) pass(d Direction, chunk []byte) bool {
 	r := p.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.bytes += len(chunk)
 	if s := r.stall; s != nil && s.before(d, chunk) {
 		r.stall, r.frozen = nil, true
 		close(s.begun)

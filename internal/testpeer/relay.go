@@ -26,6 +26,7 @@ type Relay struct {
 	mark     [2]*mark // by direction
 	flip     [2]byte  // bits of the next byte that way which become others
 	wires    uint64   // so many there were
+	bytes    int      // taken from either side so far
 }
 
 // A Direction is one of the two in which a relay carries.
@@ -110,6 +111,13 @@ func (r *Relay) Swallow(ways ...Direction) {
 			p.silent[d] = true
 		}
 	}
+}
+
+// Carried is how many bytes have come to the relay so far, from both sides and over all connections. What TCP and IP add does not count.
+func (r *Relay) Carried() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
 }
 
 // Freeze lets nothing through any more, in either direction; connections stay open. New ones are taken and stay silent.
