@@ -5,6 +5,8 @@ go 1.26.0
 require (
 	github.com/brutella/hap v0.0.35
 	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	github.com/google/uuid v1.6.0
+	github.com/xmppo/go-xmpp v0.3.7
 	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.49.0
 	mellium.im/xmpp v0.23.0
@@ -18,7 +20,6 @@ require (
 	github.com/creack/pty v1.1.24 // indirect
 	github.com/go-chi/chi v1.5.4 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/google/uuid v1.6.0 // indirect
 	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83 // indirect
 	github.com/jonboulle/clockwork v0.5.0 // indirect
 	github.com/kong/go-srp v0.0.0-20191210190804-cde1efa3c083 // indirect
@@ -29,7 +30,6 @@ require (
 	github.com/vishvananda/netlink v1.2.1-beta.2 // indirect
 	github.com/vishvananda/netns v0.0.0-20200728191858-db3c7e526aae // indirect
 	github.com/xiam/to v0.0.0-20200126224905-d60d31e03561 // indirect
-	github.com/xmppo/go-xmpp v0.3.7 // indirect
 	golang.org/x/image v0.47.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
