@@ -8,14 +8,15 @@ DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
 MUTANT      ?=
 ROW         ?=
+IDLE_FOR    ?= 1h
 TAGS        ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dist test guests prove mutants bench flame peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo dist test guests prove mutants bench bench-idle flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build bin/xtls-agent and bin/xtlsctl (TAGS=minimal leaves out what a device without display does not need)
 	$(GOBUILD) -o bin/xtls-agent ./cmd/xtls-agent
@@ -52,6 +53,10 @@ mutants: ## remove the security checks one at a time; a test must notice each (t
 bench: ## time it beside the programs that people would use instead (ROW=PATTERN for some); writes docs/performance.md
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	@cd bench && $(GO) run . -row '$(ROW)'
+
+bench-idle: ## let the agent idle beside other clients for an hour (IDLE_FOR=6m only prints); writes docs/performance.md
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	@cd bench && $(GO) run . -idle $(IDLE_FOR)
 
 flame: ## draw where time goes: docs/flame-handshake.svg and docs/flame-record.svg
 	@cd bench && $(GO) run ./flame

@@ -39,6 +39,16 @@ func Go(t testing.TB, pkg string, b Build) string {
 	return b.To
 }
 
+// Agent returns the folder of xtls-agent's own module, whose programs are built with the modules that it requires itself.
+func Agent(t testing.TB) string {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "xtls-agent").Output()
+	if err != nil {
+		t.Fatalf("looking for the module xtls-agent: %v", err)
+	}
+	return strings.TrimSpace(string(dir))
+}
+
 // C compiles a program of one file and returns its path. Flags may follow, such as the libraries that it wants.
 func C(t testing.TB, name, source string, flags ...string) string {
 	t.Helper()

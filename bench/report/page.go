@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Marks in docs/performance.md, between which the table stands.
-const (
-	tableBegin = "<!-- table: written by make bench -->\n"
-	tableEnd   = "<!-- end of the table -->\n"
-)
+// tableEnd ends a table in docs/performance.md; tableBegin begins the one that a target of make writes.
+const tableEnd = "<!-- end of the table -->\n"
 
-// Page puts the table into the text of a page.
-func (r *Report) Page(text string) (string, error) {
-	before, rest, ok := strings.Cut(text, tableBegin)
+func tableBegin(target string) string { return "<!-- table: written by make " + target + " -->\n" }
+
+// Page puts the table into the text of a page, where the table of that target of make stands.
+func (r *Report) Page(text, target string) (string, error) {
+	begin := tableBegin(target)
+	before, rest, ok := strings.Cut(text, begin)
 	_, after, ok2 := strings.Cut(rest, tableEnd)
 	if !ok || !ok2 {
-		return "", fmt.Errorf("the page has no place for the table: it wants the lines %q and %q", strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+		return "", fmt.Errorf("the page has no place for the table: it wants the lines %q and %q", strings.TrimSpace(begin), strings.TrimSpace(tableEnd))
 	}
-	return before + tableBegin + r.Markdown() + tableEnd + after, nil
+	return before + begin + r.Markdown() + tableEnd + after, nil
 }

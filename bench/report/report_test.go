@@ -69,18 +69,19 @@ func TestChartIsXML(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	text := "# Page\n\n" + tableBegin + "old\n" + tableEnd + "\nmore\n"
+	other := tableBegin("other") + "another's\n" + tableEnd
+	text := "# Page\n\n" + other + tableBegin("bench") + "old\n" + tableEnd + "\nmore\n"
 	for range 2 { // it can be written again
-		page, err := example().Page(text)
+		page, err := example().Page(text, "bench")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(page, "# Page\n") || !strings.HasSuffix(page, "\nmore\n") || strings.Contains(page, "old") || !strings.Contains(page, "| a & b | 12.3 ms | peer |") {
+		if !strings.HasPrefix(page, "# Page\n\n"+other) || !strings.HasSuffix(page, "\nmore\n") || strings.Contains(page, "old") || !strings.Contains(page, "| a & b | 12.3 ms | peer |") {
 			t.Error(page)
 		}
 		text = page
 	}
-	if _, err := example().Page("# Page\n"); err == nil {
+	if _, err := example().Page("# Page\n", "bench"); err == nil {
 		t.Error("a page without a place was taken")
 	}
 }
