@@ -14,7 +14,7 @@ import (
 
 // Rows are the rows of this package.
 func Rows() []row.Row {
-	return slices.Concat([]row.Row{sessionRow(), commandRow()}, goodputRows())
+	return slices.Concat([]row.Row{sessionRow(), commandRow()}, goodputRows(), reconnectRows())
 }
 
 // pairs is how often the two sides of a row take turns.

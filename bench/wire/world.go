@@ -37,12 +37,15 @@ func newAccount(t testing.TB, s *testpeer.XMPPServer, user string) account {
 }
 
 // dial logs in as the program does, by direct TLS.
-func (a account) dial(t testing.TB) xmpp.Link {
+func (a account) dial(t testing.TB) xmpp.Link { return a.dialAt(t, a.server.DirectAddr) }
+
+// dialAt does so where a relay listens.
+func (a account) dialAt(t testing.TB, addr string) xmpp.Link {
 	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 	defer cancel()
 	link, err := c2s.Dial(ctx, c2s.Config{
 		JID: a.jid, Password: func() (string, error) { return a.password, nil },
-		Server: a.server.DirectAddr, Roots: a.server.Roots, Mode: c2s.DirectTLS,
+		Server: addr, Roots: a.server.Roots, Mode: c2s.DirectTLS,
 	})
 	if err != nil {
 		t.Fatal(err)
