@@ -11,9 +11,6 @@ import (
 
 const askXML = "<r xmlns='" + nsSM + "'/>"
 
-// tellAfter is how many stanzas may come before the server is told so unasked.
-const tellAfter = 64
-
 // waitRoom waits until there is a connection, and room for what is not acknowledged.
 func (l *Link) waitRoom() error {
 	for {
@@ -38,78 +35,27 @@ func (l *Link) waitRoom() error {
 // hasRoom reports whether more may be written: the bound is passed by what is written at once. The caller holds mu.
 func (l *Link) hasRoom() bool { return l.terms == nil || l.sent.bytes < l.cfg.Unacknowledged }
 
-// admit takes stanzas into what is kept, and returns the connection to write them to; nil if there is none
-// now. asks says that an <r/> goes with them: one at a time is outstanding. The caller has the turn to write.
-func (l *Link) admit(stanzas [][]byte) (w *wire, asks bool) {
+// admit takes stanzas into what is kept, and returns the connection to write them to, and what is due with them; no connection if there is
+// none now. The caller has the turn to write.
+func (l *Link) admit(stanzas [][]byte) (w *wire, due []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.phase != onWire || !l.hasRoom() {
-		return nil, false
+		return nil, nil
 	}
 	if l.terms == nil {
-		return l.wire, false
+		return l.wire, nil
 	}
 	for _, stanza := range stanzas {
 		l.sent.add(stanza)
 	}
-	if l.asked.open {
-		return l.wire, false
-	}
-	l.note()
-	return l.wire, true
-}
-
-// note notes that an <r/> leaves. The caller holds mu.
-func (l *Link) note() {
-	l.asked = request{open: true, at: time.Now(), total: l.sent.total(), bytes: l.sent.bytes}
-	l.owesAsk = false
+	return l.wire, l.due(time.Now())
 }
 
 // release gives the turn to write up. What became due meanwhile leaves.
 func (l *Link) release() {
 	l.writing.giveUp()
 	l.settle()
-}
-
-// settle writes what is due, unless somebody has the turn to write: then he does.
-func (l *Link) settle() {
-	for l.owes() && l.writing.try() {
-		l.mu.Lock()
-		w, data := l.wire, l.due()
-		l.mu.Unlock()
-		if err := w.framer.WriteXML(data); err != nil {
-			w.drop(err)
-		}
-		l.writing.giveUp()
-	}
-}
-
-func (l *Link) owes() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.phase == onWire && (l.owesAck || l.owesAsk)
-}
-
-// due returns what is due, as having left. The caller holds mu and has the turn to write.
-func (l *Link) due() []byte {
-	var data []byte
-	if l.phase != onWire {
-		return nil
-	}
-	if l.owesAck {
-		data = l.appendAck(data)
-	}
-	if l.owesAsk {
-		l.note()
-		data = append(data, askXML...)
-	}
-	return data
-}
-
-// appendAck appends how many stanzas have come. The caller holds mu.
-func (l *Link) appendAck(dst []byte) []byte {
-	l.owesAck, l.told = false, l.handled
-	return fmt.Appendf(dst, "<a xmlns='%s' h='%d'/>", nsSM, l.handled)
 }
 
 // sayLast tells the server how much has come before the stream is closed, so that it does not think the last lost (XEP-0198 §4).
@@ -120,7 +66,7 @@ func (l *Link) sayLast(w *wire) {
 	}
 	defer l.writing.giveUp()
 	l.mu.Lock()
-	data := l.appendAck(nil)
+	data := l.appendAck(nil, time.Now())
 	l.mu.Unlock()
 	_ = w.framer.WriteXML(data) // it is a courtesy
 }
@@ -185,8 +131,6 @@ func (l *Link) acknowledged(el *xmpp.Element) error {
 		_, err = l.acked(h)
 	}
 	l.asked.open = false
-	// What has left since the last <r/> wants another. A server that counts less than was sent is not asked for ever.
-	l.owesAsk = l.owesAsk || len(l.sent.list) > 0 && l.sent.total() != l.asked.total
 	w := l.wire
 	l.mu.Unlock()
 	if err != nil {

@@ -32,6 +32,8 @@ type Link struct {
 	once   sync.Once          // of Close
 	closed error              // what it returned
 
+	sooner chan struct{} // has a token for the keeper when something is due before it looks
+
 	// writing is held by who writes, so that the order in sent is that on the wire.
 	writing turn
 
@@ -45,8 +47,10 @@ type Link struct {
 	asked    request // the last <r/>
 	handled  uint32  // so many stanzas have come, modulo 2³²
 	told     uint32  // so many of them the server knows of
-	owesAck  bool    // the server has asked
-	owesAsk  bool    // we want to
+	toldAt   time.Time
+	owesAck  bool      // the server has asked
+	owesAsk  bool      // we want to, at once
+	wakes    time.Time // when the keeper looks next
 	heard    time.Time
 	progress time.Time     // when the server last acknowledged something, or had nothing to acknowledge
 	err      error         // why it is over
@@ -98,7 +102,7 @@ func newLink(cfg Config, b *bound, login func(context.Context, *claim) (*bound, 
 	now := time.Now()
 	l := &Link{
 		cfg: cfg, local: b.local, features: b.features, log: cfg.Log, login: login,
-		inbox: newInbox(), writing: newTurn(), wire: b.wire, terms: b.terms, place: b.place, heard: now, progress: now,
+		inbox: newInbox(), sooner: make(chan struct{}, 1), writing: newTurn(), wire: b.wire, terms: b.terms, place: b.place, heard: now, progress: now,
 		notify: ignore, retry: retry{jitter: cfg.Jitter},
 	}
 	for _, st := range b.early { // they came before the server began to count
@@ -155,13 +159,13 @@ func (l *Link) WriteStanzas(list []*xmpp.Stanza) error {
 			return err
 		}
 		l.writing.take()
-		w, asks := l.admit(parts)
+		w, due := l.admit(parts)
 		if w == nil { // it was lost meanwhile
 			l.writing.giveUp()
 			continue
 		}
-		if asks {
-			parts = append(parts, []byte(askXML))
+		if len(due) > 0 {
+			parts = append(parts, due)
 		}
 		err := w.framer.WriteXML(parts...)
 		l.release()

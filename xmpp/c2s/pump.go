@@ -149,7 +149,7 @@ func (l *Link) goOn(b *bound) error {
 	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
 	l.heard, l.progress = time.Now(), time.Now()
 	if len(again) > 0 {
-		l.note()
+		l.note(time.Now())
 		again = append(again, []byte(askXML))
 	}
 	l.mu.Unlock()
@@ -204,6 +204,7 @@ func (l *Link) keep(ctx context.Context) {
 			l.owesAsk = l.owesAsk || !l.asked.open
 			l.mu.Unlock()
 			l.settle()
+		case <-l.sooner:
 		case <-timer.C:
 		}
 		timer.Reset(l.look(time.Now()))
@@ -215,6 +216,16 @@ func (l *Link) look(now time.Time) time.Duration {
 	defer l.settle()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	d := l.judge(now)
+	if next := l.nextDue(); next.After(now) {
+		d = min(d, next.Sub(now))
+	}
+	l.wakes = now.Add(d)
+	return d
+}
+
+// judge drops a connection that is dead, asks for a sign of life, and returns when to look again. The caller holds mu.
+func (l *Link) judge(now time.Time) time.Duration {
 	if l.phase != onWire {
 		return l.cfg.AckTimeout
 	}
