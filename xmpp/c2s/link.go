@@ -152,7 +152,7 @@ func (l *Link) WriteStanza(st *xmpp.Stanza) error { return l.WriteStanzas([]*xmp
 func (l *Link) WriteStanzas(list []*xmpp.Stanza) error {
 	parts := make([][]byte, 0, len(list)+1)
 	for _, st := range list {
-		parts = append(parts, st.AppendXML(nil, "", st.To.String()))
+		parts = append(parts, st.AppendXML(make([]byte, 0, st.Weight()), "", st.To.String()))
 	}
 	for {
 		if err := l.waitRoom(); err != nil {

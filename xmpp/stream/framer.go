@@ -143,6 +143,9 @@ func (f *Framer) WriteStanzas(list []*xmpp.Stanza, address func(*xmpp.Stanza) (f
 func (f *Framer) WriteXML(children ...[]byte) error {
 	f.writing.take()
 	defer f.writing.giveUp()
+	if len(children) == 1 {
+		return f.write(children[0])
+	}
 	buf := f.buf[:0]
 	for _, child := range children {
 		if len(buf)+len(child) > wholeChunk && len(buf) > 0 {
