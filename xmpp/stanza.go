@@ -34,7 +34,10 @@ type Stanza struct {
 
 // ParseStanza reads a stanza from its element. Its namespace may be jabber:client or
 // jabber:server; payload that uses the former keeps it.
-func ParseStanza(el *Element) (*Stanza, error) {
+func ParseStanza(el *Element) (*Stanza, error) { return new(Addresses).ParseStanza(el) }
+
+// parseUnaddressed reads all of a stanza but its addresses.
+func parseUnaddressed(el *Element) (*Stanza, error) {
 	if el.Name.Space != NSClient && el.Name.Space != NSServer {
 		return nil, fmt.Errorf("xmpp: <%.40s/> in namespace %.80q is no stanza", el.Name.Local, el.Name.Space)
 	}
@@ -48,24 +51,7 @@ func ParseStanza(el *Element) (*Stanza, error) {
 	default:
 		return nil, fmt.Errorf("xmpp: <%.40s/> is no stanza", s.Kind)
 	}
-	var err error
-	if s.From, err = parseAddress(el, "from"); err != nil {
-		return nil, err
-	}
-	s.To, err = parseAddress(el, "to")
-	return s, err
-}
-
-func parseAddress(el *Element, attr string) (jid.JID, error) {
-	text := el.Attr(attr)
-	if text == "" {
-		return jid.JID{}, nil
-	}
-	j, err := jid.Parse(text)
-	if err != nil {
-		return jid.JID{}, fmt.Errorf("xmpp: bad address in %q: %w", attr, err)
-	}
-	return j, nil
+	return s, nil
 }
 
 // Element returns the stanza as an element of namespace jabber:client.

@@ -79,7 +79,7 @@ func (l *Link) take(el *xmpp.Element) error {
 	switch {
 	case isStanza(el):
 		l.arrived()
-		if st, err := xmpp.ParseStanza(el); err != nil {
+		if st, err := l.known.ParseStanza(el); err != nil {
 			l.log.Warn("left out what the server sent", "err", err)
 		} else {
 			l.inbox.put(l.addressed(st))

@@ -23,8 +23,9 @@ type Link struct {
 	local jid.JID
 	log   *slog.Logger
 	login func(ctx context.Context, c *claim) (*bound, error) // how to come back
-	retry retry                                               // the pump's alone, as is numb
+	retry retry                                               // the pump's alone, as are numb and known
 	numb  numb
+	known xmpp.Addresses
 
 	inbox  *inbox
 	stop   context.CancelFunc // ends pump and keeper
