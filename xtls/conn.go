@@ -25,6 +25,7 @@ type Conn struct {
 	Local    jid.JID // own address, as bound
 	Peer     jid.JID // the stanzas' from: a full JID, where there is a server
 	Pin      Fingerprint
+	Resumed  bool    // method X509: an earlier session was resumed
 	Attempt  Attempt // method SRP, responder: this attempt, proven; nil otherwise
 
 	raw     *ibb.Conn // beneath TLS

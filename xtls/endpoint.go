@@ -30,6 +30,7 @@ const (
 type Config struct {
 	Certificate tls.Certificate // own; its leaf's fingerprint is announced
 	Trust       Trust
+	Tickets     *Tickets // of sessions of method x509 that may be resumed, in either role; nil: none
 	// Gate lets peers try a PIN; nil: nobody. Only responders have one.
 	Gate Gate
 	// Serve gets each connection that a peer opened and proved itself on, in a goroutine of its own; the connection is

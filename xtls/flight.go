@@ -12,7 +12,8 @@ import (
 // leaves with the next write, and if there is none, by itself after joinTimeout.
 type flightConn struct {
 	net.Conn
-	idle atomic.Bool // nothing is held
+	patient bool        // a read sends nothing: no answer is waited for
+	idle    atomic.Bool // nothing is held
 
 	mu      sync.Mutex // guards all below, and the order of writes
 	holding bool
@@ -26,6 +27,21 @@ func newFlightConn(conn net.Conn) *flightConn {
 	c := &flightConn{Conn: conn, holding: true}
 	c.idle.Store(true)
 	return c
+}
+
+// newTicketConn returns a conn for a TLS server, which writes through it until hold is called. What it writes then, a ticket, leaves with what
+// the application says first, or by itself after joinTimeout.
+func newTicketConn(conn net.Conn) *flightConn {
+	c := &flightConn{Conn: conn, patient: true}
+	c.idle.Store(true)
+	return c
+}
+
+func (c *flightConn) hold() {
+	c.mu.Lock()
+	c.holding = true
+	c.mu.Unlock()
+	time.AfterFunc(joinTimeout, func() { _ = c.flush() })
 }
 
 func (c *flightConn) Write(p []byte) (int, error) {
@@ -46,7 +62,7 @@ func (c *flightConn) Write(p []byte) (int, error) {
 
 // Read must not wait for a write that waits for the peer to read: once nothing is held, it takes no lock.
 func (c *flightConn) Read(p []byte) (int, error) {
-	if !c.idle.Load() {
+	if !c.patient && !c.idle.Load() {
 		if err := c.flush(); err != nil {
 			return 0, err
 		}

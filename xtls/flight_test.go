@@ -81,3 +81,38 @@ func TestAlertLeavesAtOnce(t *testing.T) {
 	c.handshakeDone(errors.New("bad certificate"))
 	r.want(t, "after a failure", "alert")
 }
+
+// A server's flight leaves at once; the ticket, of which nothing comes, with what is said first.
+func TestTicketLeavesWithTheFirstWords(t *testing.T) {
+	r := new(recorder)
+	c := newTicketConn(r)
+	_, _ = c.Write([]byte("flight"))
+	r.want(t, "in the handshake", "flight")
+	c.hold()
+	_, _ = c.Write([]byte("ticket"))
+	_, _ = c.Read(nil)
+	c.handshakeDone(nil)
+	_, _ = c.Read(nil)
+	r.want(t, "while this side waits", "flight")
+	_, _ = c.Write([]byte("header"))
+	_, _ = c.Write([]byte("more"))
+	r.want(t, "with the first words", "flight", "ticketheader", "more")
+}
+
+// It waits for nobody: a handshake that does not go on, and who says nothing, do not keep it.
+func TestTicketLeavesByItself(t *testing.T) {
+	for name, done := range map[string]bool{"in the handshake": false, "after it": true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := new(recorder)
+			c := newTicketConn(r)
+			c.hold()
+			_, _ = c.Write([]byte("ticket"))
+			if done {
+				c.handshakeDone(nil)
+			}
+			time.Sleep(joinTimeout)
+			synctest.Wait()
+			r.want(t, name, "ticket")
+		})
+	}
+}

@@ -26,7 +26,7 @@ func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		check := x509Check{peer: peer, announced: pin, trust: e.cfg.Trust}
+		check := x509Check{peer: peer, announced: pin, trust: e.cfg.Trust, resume: e.resume(peer, pin)}
 		flights := newFlightConn(raw)
 		c := tls.Client(flights, x509Config(e.cfg.Certificate, check))
 		err = c.HandshakeContext(ctx)
@@ -34,7 +34,7 @@ func (e *Endpoint) OpenX509(ctx context.Context, peer jid.JID) (*Conn, error) {
 		if err != nil {
 			return nil, fmt.Errorf("xtls: x509 handshake: %w", err)
 		}
-		return &Conn{Conn: c, Pin: pin}, nil
+		return &Conn{Conn: c, Pin: pin, Resumed: c.ConnectionState().DidResume}, nil
 	})
 }
 

@@ -39,7 +39,7 @@ func (e *Endpoint) answer(js *jingle.Session) {
 	if c.Attempt != nil {
 		defer c.Attempt.End()
 	}
-	e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method))
+	e.cfg.Log.Info("xtls: session open", "peer", js.Peer().String(), "method", string(c.Method), "resumed", c.Resumed)
 	e.cfg.Serve(ctx, c)
 }
 
@@ -315,12 +315,18 @@ func (r *responding) method(hello []byte) (Method, error) {
 }
 
 func (r *responding) x509(ctx context.Context, conn net.Conn) (*Conn, error) {
-	check := x509Check{peer: r.js.Peer(), announced: r.pin, trust: r.e.cfg.Trust}
-	c := tls.Server(conn, x509Config(r.e.cfg.Certificate, check))
-	if err := c.HandshakeContext(ctx); err != nil {
+	check := x509Check{peer: r.js.Peer(), announced: r.pin, trust: r.e.cfg.Trust, resume: r.e.resume(r.js.Peer(), r.pin)}
+	flights := newTicketConn(conn)
+	if check.resume != nil {
+		check.resume.given = flights.hold
+	}
+	c := tls.Server(flights, x509Config(r.e.cfg.Certificate, check))
+	err := c.HandshakeContext(ctx)
+	flights.handshakeDone(err)
+	if err != nil {
 		return nil, fmt.Errorf("xtls: x509 handshake: %w", err)
 	}
-	return &Conn{Conn: c, Pin: r.pin}, nil
+	return &Conn{Conn: c, Pin: r.pin, Resumed: c.ConnectionState().DidResume}, nil
 }
 
 func (r *responding) srp(ctx context.Context, conn net.Conn) (*Conn, error) {

@@ -186,13 +186,20 @@ func newQuiet(t *testing.T, router *linktest.Router, gate xtls.Gate) *side {
 
 func newServing(t *testing.T, router *linktest.Router, address string, gate xtls.Gate, serve func(context.Context, *xtls.Conn)) *side {
 	t.Helper()
+	return newSideOn(t, router.Connect(address), gate, serve, nil)
+}
+
+// newSideOn returns a party on a link of its own, whose sessions may be resumed if it has tickets.
+func newSideOn(t *testing.T, link xmpp.Link, gate xtls.Gate, serve func(context.Context, *xtls.Conn), tickets *xtls.Tickets) *side {
+	t.Helper()
+	address := link.LocalAddr().String()
 	id, err := trust.NewIdentity(address, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &side{id: id, pins: &pins{}, conns: make(chan *xtls.Conn, 8), served: make(chan struct{}, 8)}
-	s.session = xmpp.NewSession(router.Connect(address), nil)
-	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Gate: gate, Log: slog.New(slog.NewTextHandler(&s.log, nil))}
+	s.session = xmpp.NewSession(link, nil)
+	cfg := xtls.Config{Certificate: id.Certificate, Trust: s.pins, Tickets: tickets, Gate: gate, Log: slog.New(slog.NewTextHandler(&s.log, nil))}
 	cfg.Serve = func(ctx context.Context, c *xtls.Conn) {
 		s.conns <- c
 		serve(ctx, c)
