@@ -38,6 +38,7 @@ type life struct {
 	observer  *control.Observer // looks at them
 	links     *board            // how the links are doing
 	sessions  *sessions         // open x509 sessions
+	tickets   *xtls.Tickets     // with which owners resume theirs
 	news      *news             // what owners are still to be told
 	guests    *guests           // who waits for a window, on the server link
 
@@ -61,7 +62,7 @@ func newLife(a *Agent, p *panel) (*life, error) {
 	}
 	l := &life{
 		agent: a, cfg: a.cfg, env: a.env, log: a.env.Log, panel: p, memory: m,
-		links: newBoard(), sessions: newSessions(), news: &news{store: m.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
+		links: newBoard(), sessions: newSessions(), tickets: new(xtls.Tickets), news: &news{store: m.store}, openers: make(map[string]trust.Key), end: make(chan error, 1),
 	}
 	l.useAccount()
 	l.guests = newGuests(l)
@@ -289,6 +290,7 @@ func (l *life) wipe() (why, err error) {
 // removed ends what removed owners have open. Another record of the same address does not keep it open: it may be a claim
 // from the LAN, or an enrolment that never came to its end.
 func (l *life) removed(records []trust.Record) {
+	l.tickets.Forget() // everybody's: the next session of each proves his key
 	for _, r := range records {
 		l.sessions.closeOf(r.Key())
 		if l.openedWindow(r.Key()) || !l.memory.isConfirmed(r.JID) {

@@ -26,6 +26,7 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 	end := xtls.New(s, xtls.Config{
 		Certificate: l.memory.identity.Certificate,
 		Trust:       pairing.Trust(l.memory.owners),
+		Tickets:     l.tickets,
 		Gate:        l.keeper.Gate(peerOf),
 		Serve: func(ctx context.Context, c *xtls.Conn) {
 			proven()

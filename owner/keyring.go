@@ -9,15 +9,18 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/trust"
+	"xtls-agent/xtls"
 )
 
 // devicesFile is the name under which the trusted devices are stored.
 const devicesFile = "devices"
 
-// Keyring is what an owner keeps: the own identity, and the devices that were paired.
+// Keyring is what an owner keeps: the own identity, and the devices that were paired. As long as it is in memory it also knows with
+// which sessions the next ones may be resumed: an Owner on another link goes on with them.
 type Keyring struct {
 	Identity *trust.Identity
 	Devices  *trust.Peers
+	tickets  *xtls.Tickets
 }
 
 // LoadKeyring reads a keyring from store. The first time it makes an identity; name becomes
@@ -29,7 +32,9 @@ func LoadKeyring(store trust.Store, name string, now time.Time, rand io.Reader) 
 	if err := cmp.Or(known.IdentityErr, known.PeersErr); err != nil {
 		return nil, fmt.Errorf("owner: %w", err)
 	}
-	return &Keyring{Identity: known.Identity, Devices: known.Peers}, nil
+	tickets := new(xtls.Tickets)
+	known.Peers.Subscribe(func([]trust.Record) { tickets.Forget() }) // as long as there are peers
+	return &Keyring{Identity: known.Identity, Devices: known.Peers, tickets: tickets}, nil
 }
 
 // Rename notes that a paired device, with the certificate that it has, goes by another bare JID now, and by name for people. If

@@ -70,7 +70,7 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	s.HandlePresence(o.presence.handle)
 	s.HandlePresence(o.approve)
 	o.xtls = xtls.New(s, xtls.Config{
-		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Rand: cfg.Rand, Log: cfg.Log,
+		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Tickets: keys.tickets, Rand: cfg.Rand, Log: cfg.Log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel

@@ -73,6 +73,7 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 		s.Close()
 		return nil, err
 	}
+	o.log.Debug("encrypted session open", "device", full.String(), "security", s.Security())
 	return s, nil
 }
 
@@ -99,14 +100,18 @@ func (s *Session) Close() {
 // Device returns the record of the device.
 func (s *Session) Device() trust.Record { return s.device }
 
-// Security describes the encryption, for people: protocol and cipher suite.
+// Security describes the encryption, for people: protocol and cipher suite, and whether an earlier session was resumed.
 func (s *Session) Security() string {
 	c, ok := s.conn.Conn.(*tls.Conn)
 	if !ok {
 		return ""
 	}
 	state := c.ConnectionState()
-	return tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite)
+	security := tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite)
+	if s.conn.Resumed {
+		security += ", resumed"
+	}
+	return security
 }
 
 // Done is closed when the session has ended.
