@@ -42,6 +42,7 @@ type wireEnd struct {
 	out      chan<- []byte
 	rest     []byte
 	closing  sync.Once
+	written  int // bytes
 }
 
 func newWire() (a, b *wireEnd) {
@@ -61,6 +62,7 @@ func (w *wireEnd) Read(p []byte) (int, error) {
 }
 
 func (w *wireEnd) Write(p []byte) (int, error) {
+	w.written += len(p)
 	w.out <- bytes.Clone(p)
 	return len(p), nil
 }
@@ -75,7 +77,7 @@ func (w *wireEnd) SetWriteDeadline(time.Time) error { return nil }
 
 // ends are a device and one owner of it, without Jingle between them.
 type ends struct {
-	t              *testing.T
+	t              testing.TB
 	device, owner  *trust.Identity
 	deviceTickets  Tickets
 	ownerTickets   Tickets
@@ -84,9 +86,10 @@ type ends struct {
 	change         func(device, owner *tls.Config)
 	deviceRelation relation
 	ownerRelation  relation
+	sent           [2]int // bytes of the last handshake and its end, by the device and by the owner
 }
 
-func newEnds(t *testing.T) *ends {
+func newEnds(t testing.TB) *ends {
 	t.Helper()
 	identity := func(name string) *trust.Identity {
 		id, err := trust.NewIdentity(name, time.Now(), rand.Reader)
@@ -127,6 +130,7 @@ func (e *ends) opens() (resumed bool, device, owner error) {
 	}
 	_ = client.Close()
 	wg.Wait()
+	e.sent = [2]int{a.written, b.written}
 	resumed = client.ConnectionState().DidResume
 	if owner == nil && resumed != server.ConnectionState().DidResume {
 		e.t.Errorf("the owner has resumed: %v, the device: %v", resumed, !resumed)
@@ -308,5 +312,23 @@ func TestNoEarlyData(t *testing.T) {
 		if has(preSharedKey) != resumed || has(earlyData) {
 			t.Errorf("resumed: %v; the hello has the extensions %v", resumed, extensions)
 		}
+	}
+}
+
+// BenchmarkHandshake is a handshake of both sides, with 4 bytes each way behind it.
+func BenchmarkHandshake(b *testing.B) {
+	for name, resumed := range map[string]bool{"full": false, "resumed": true} {
+		b.Run(name, func(b *testing.B) {
+			e := newEnds(b)
+			e.wantOpen(false)
+			for b.Loop() {
+				if !resumed {
+					e.ownerTickets.Forget()
+				}
+				e.wantOpen(resumed)
+			}
+			b.ReportMetric(float64(e.sent[0]), "B-by-device")
+			b.ReportMetric(float64(e.sent[1]), "B-by-owner")
+		})
 	}
 }
