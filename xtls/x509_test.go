@@ -179,7 +179,7 @@ func (p *puts) Put(key string, s *tls.ClientSessionState) {
 	p.ClientSessionCache.Put(key, s)
 }
 
-// DESIGN §3: session tickets are off: a client that would resume finds nothing to resume.
+// A device without tickets gives none: a client that would resume finds nothing to resume.
 func TestNoSessionTickets(t *testing.T) {
 	cache := &puts{ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 	for range 2 {
@@ -201,7 +201,7 @@ func TestNoSessionTickets(t *testing.T) {
 	}
 }
 
-// An owner whose device gives out tickets keeps none either: its second session is a full handshake.
+// An owner without tickets keeps none of a device that gives some: its second session is a full handshake.
 func TestInitiatorDoesNotResume(t *testing.T) {
 	owner, r := visiting(t)
 	cfg := r.tls13()
