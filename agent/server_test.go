@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mellium.im/xmpp/jid"
@@ -58,6 +59,9 @@ link = "`+link+`"
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if !strings.HasSuffix(s.Security(), ", resumed") {
+		t.Errorf("the second session is %s", s.Security())
+	}
 	if items, err := s.Commands(t.Context()); err != nil || len(items) != 4 {
 		t.Errorf("%v, %v", items, err)
 	}

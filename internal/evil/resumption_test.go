@@ -51,17 +51,17 @@ func TestFlippedBitInAResumedOpening(t *testing.T) {
 		blocks = sc.seen
 	})
 	for at := range min(blocks, 3) { // what comes then are the words of an open session
-		for from := range 8 {
+		for _, from := range []int{0, 36, 45, 300} { // of the hello: binder, age, ticket, and what comes before
 			inBubble(t, func(t *testing.T) {
 				sc := newScene(t)
 				sc.p.mustPair(sc.d)
-				sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{Flip(st, from*5)} })
+				sc.onBlock(at, func(st *xmpp.Stanza) []*xmpp.Stanza { return []*xmpp.Stanza{Flip(st, from)} })
 				err := sc.whileItMoves(t, func(ctx context.Context) error { return sc.p.open(ctx, boxJID) })
 				if sc.hit == nil {
 					t.Fatalf("block %d: the weapon never hit", at)
 				}
 				if err == nil {
-					t.Errorf("block %d, byte %d from its end: a session came about", at, from*5)
+					t.Errorf("block %d, byte %d from its end: a session came about", at, from)
 				}
 				sc.check(t)
 				sc.mustReopen(t, at == 2) // by then both sides have verified each other, and have another ticket
