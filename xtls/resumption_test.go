@@ -315,6 +315,43 @@ func TestNoEarlyData(t *testing.T) {
 	}
 }
 
+// The binder is over the whole hello: whoever changes a byte of one that resumes, its ticket's among them, makes it one that does not.
+func TestNoByteOfAResumedHelloCanBeChanged(t *testing.T) {
+	e := newEnds(t)
+	e.wantOpen(false)
+	given := e.deviceTickets.kept[0]
+	hello := e.firstWords()
+	resumes := func(hello []byte) bool {
+		e.deviceTickets.kept = []ticket{given}
+		ours := &resumption{tickets: &e.deviceTickets, between: e.deviceRelation}
+		conn := tls.Server(&written{in: bytes.NewReader(hello)}, x509Config(e.device.Certificate, e.ofOwner.check(e.deviceRelation.peer, ours)))
+		if conn.Handshake() == nil {
+			t.Error("a hello is a handshake")
+		}
+		return conn.ConnectionState().DidResume
+	}
+	if !resumes(hello) {
+		t.Fatal("the hello as it was said does not resume")
+	}
+	const header = 5 // of the record, which TLS does not authenticate here
+	for i := header; i < len(hello); i++ {
+		hello[i] ^= 1
+		if resumes(hello) {
+			t.Errorf("with byte %d of %d changed, the hello resumes", i, len(hello))
+		}
+		hello[i] ^= 1
+	}
+}
+
+// firstWords returns the owner's hello in a session that he would resume.
+func (e *ends) firstWords() []byte {
+	ours := &resumption{tickets: &e.ownerTickets, between: e.ownerRelation}
+	device, owner := newWire()
+	_ = device.Close()
+	_ = tls.Client(owner, x509Config(e.owner.Certificate, e.ofDevice.check(e.ownerRelation.peer, ours))).Handshake()
+	return <-device.in
+}
+
 // BenchmarkHandshake is a handshake of both sides, with 4 bytes each way behind it.
 func BenchmarkHandshake(b *testing.B) {
 	for name, resumed := range map[string]bool{"full": false, "resumed": true} {

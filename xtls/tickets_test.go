@@ -3,6 +3,8 @@ package xtls
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +61,28 @@ func TestTicketIsBetweenTwoAndGoodOnce(t *testing.T) {
 	}
 	if _, ok := tickets.newest(romeo); ok {
 		t.Error("a ticket is offered twice")
+	}
+}
+
+// Once, also when it is shown on several links at the same moment.
+func TestTicketIsGoodOnceAtTheSameMoment(t *testing.T) {
+	romeo := between("box@home.example", "romeo@montague.lit", 1)
+	var tickets Tickets
+	for range 100 {
+		tickets.put(tickets.now(), labelled("a", romeo))
+		var taken atomic.Int32
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, ok := tickets.named(romeo, []byte("a")); ok {
+					taken.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := taken.Load(); n != 1 {
+			t.Fatalf("a ticket was taken %d times", n)
+		}
 	}
 }
 
