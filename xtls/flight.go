@@ -18,6 +18,7 @@ type flightConn struct {
 	mu      sync.Mutex // guards all below, and the order of writes
 	holding bool
 	held    []byte
+	lost    error // why something that was held did not leave: what comes after it must not leave either
 }
 
 // joinTimeout is how long the last flight waits for company. Whoever opens a stream speaks at once.
@@ -47,6 +48,9 @@ func (c *flightConn) hold() {
 func (c *flightConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.lost != nil {
+		return 0, c.lost
+	}
 	if c.holding {
 		c.held = append(c.held, p...)
 		c.idle.Store(false)
@@ -56,8 +60,9 @@ func (c *flightConn) Write(p []byte) (int, error) {
 	if before == 0 {
 		return c.Conn.Write(p)
 	}
-	n, err := c.Conn.Write(append(c.take(), p...))
-	return max(0, n-before), err
+	var n int
+	n, c.lost = c.Conn.Write(append(c.take(), p...))
+	return max(0, n-before), c.lost
 }
 
 // Read must not wait for a write that waits for the peer to read: once nothing is held, it takes no lock.
@@ -85,8 +90,8 @@ func (c *flightConn) flush() error {
 	if len(c.held) == 0 {
 		return nil
 	}
-	_, err := c.Conn.Write(c.take())
-	return err
+	_, c.lost = c.Conn.Write(c.take())
+	return c.lost
 }
 
 // handshakeDone is told how the handshake ended. An alert leaves at once.

@@ -116,3 +116,33 @@ func TestTicketLeavesByItself(t *testing.T) {
 		})
 	}
 }
+
+// What could not leave is a hole in TLS: nothing is sent behind it, whoever sent it.
+func TestNothingFollowsWhatIsLost(t *testing.T) {
+	r := new(recorder)
+	jam := errors.New("the line stands still")
+	c := newTicketConn(&jammed{Conn: r, err: jam})
+	c.hold()
+	_, _ = c.Write([]byte("ticket"))
+	if err := c.flush(); !errors.Is(err, jam) {
+		t.Fatal(err)
+	}
+	c.handshakeDone(nil)
+	if n, err := c.Write([]byte("header")); n != 0 || !errors.Is(err, jam) {
+		t.Errorf("%d, %v", n, err)
+	}
+	r.want(t, "behind it")
+}
+
+// jammed is a conn whose first write fails.
+type jammed struct {
+	net.Conn
+	err error
+}
+
+func (j *jammed) Write(p []byte) (n int, err error) {
+	if err, j.err = j.err, nil; err != nil {
+		return 0, err
+	}
+	return j.Conn.Write(p)
+}
