@@ -24,12 +24,15 @@ type account struct {
 	server   string // host:port; empty: by SRV records
 	roots    func() (*x509.CertPool, error)
 	link     LinkKind
-	given    bool // by an owner
+	spread   time.Duration // 0: the link's own
+	given    bool          // by an owner
 	uplink   *uplink
 }
 
 func (c *XMPPConfig) account() *account {
-	return &account{jid: c.JID.JID, password: c.Password, server: c.Server, roots: c.roots, link: c.Link.Word}
+	return &account{
+		jid: c.JID.JID, password: c.Password, server: c.Server, roots: c.roots, link: c.Link.Word, spread: c.Spread.std(),
+	}
 }
 
 // accountGiven is the account that an owner gave.
@@ -48,7 +51,7 @@ func (a *account) dial(ctx context.Context, log *slog.Logger, now func() time.Ti
 		return a.dialGoXMPP(ctx, roots, log, now)
 	}
 	link, err := c2s.Dial(ctx, a.uplink.config(c2s.Config{
-		JID: a.jid, Password: a.password, Server: a.server, Roots: roots, Built: builtAfter, Log: log, Now: now,
+		JID: a.jid, Password: a.password, Server: a.server, Roots: roots, Spread: a.spread, Built: builtAfter, Log: log, Now: now,
 	}))
 	if err != nil {
 		return nil, err

@@ -39,6 +39,7 @@ type XMPPConfig struct {
 	Link         Checked[LinkKind] `toml:"link"`
 	Server       string            `toml:"server"`  // host:port; else SRV
 	CAFile       string            `toml:"ca_file"` // PEM; else the system's roots
+	Spread       Duration          `toml:"spread"`  // within which it comes back when its server has gone; default 30s
 }
 
 // LANConfig is the serverless link (XEP-0174).
@@ -128,6 +129,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.LAN.Listen, DefaultListen)
 	if c.XMPP != nil {
 		setDefault(&c.XMPP.Link.Word, LinkC2S)
+		setDefault(&c.XMPP.Spread, Duration(30*time.Second))
 	}
 	setDefault(&c.Pairing.Window, Duration(3*time.Minute))
 	setDefault(&c.Pairing.Mode.Word, ModeDisplay)
@@ -147,6 +149,8 @@ func (c *Config) check() error {
 		return errors.New("[xmpp] needs jid")
 	case c.XMPP != nil && c.XMPP.PasswordFile == "":
 		return errors.New("[xmpp] needs password_file")
+	case c.XMPP != nil && c.XMPP.Spread > Duration(time.Hour):
+		return errors.New("xmpp.spread must be at most 1h")
 	case c.XMPP == nil && !c.LAN.On():
 		return errors.New("neither [xmpp] nor [lan] is on: nobody could reach the device")
 	case c.Pairing.Window < Duration(time.Minute) || c.Pairing.Window > Duration(15*time.Minute):

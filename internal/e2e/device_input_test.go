@@ -22,6 +22,7 @@ var badConfigs = []struct {
 	{"JID without an account", replace("[lan]", "[xmpp]\njid = \"home.test\"\npassword_file = \"p\"\n[lan]"), []string{"line 7", "box@example.org"}},
 	{"no password file named", replace("[lan]", "[xmpp]\njid = \"box@home.test\"\n[lan]"), []string{"needs password_file"}},
 	{"unknown link", replace("[lan]", "[xmpp]\njid = \"box@home.test\"\nlink = \"bosh\"\n[lan]"), []string{"line 8", "go-xmpp"}},
+	{"spread too long", replace("[lan]", "[xmpp]\njid = \"box@home.test\"\npassword_file = \"p\"\nspread = \"2h\"\n[lan]"), []string{"at most 1h"}},
 	{"unknown display", replace("term:", "crt:"), []string{"line 2", "crt"}},
 	{"unknown button", replace("socket:", "doorbell:"), []string{"line 3", "doorbell"}},
 	{"PINs to be typed without digits", replace("[lan]", "[pairing]\nmode = \"typed\"\n[lan]"), []string{"digits=on"}},

@@ -93,7 +93,7 @@ func (b *box) account(c boxConfig) string {
 	if c.wrong {
 		password = b.w.newPassword()
 	}
-	return fmt.Sprintf("[xmpp]\njid = %q\npassword_file = %q\nserver = %q\nca_file = %q\nlink = %q\n",
+	return fmt.Sprintf("[xmpp]\njid = %q\npassword_file = %q\nserver = %q\nca_file = %q\nlink = %q\nspread = \"5s\"\n",
 		b.jid, b.w.file(c.name+"/password", password+"\n"), or(c.addr, c.server.Addr), or(c.ca, c.server.CAFile), or(c.link, "c2s"))
 }
 

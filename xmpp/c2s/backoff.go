@@ -3,9 +3,11 @@ package c2s
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/stream"
 )
 
 const (
@@ -62,21 +64,30 @@ const (
 )
 
 // retry is how long to wait before a try to resume a stream: not at all before the first, unless the connection before was of no use;
-// then twice as long after each, less up to a half by chance.
+// then twice as long after each, less up to a half by chance. Once, when the server turns out to have gone, it is any time up to spread.
 type retry struct {
 	jitter func() float64 // in [0, 1)
+	spread time.Duration
 	tries  int
 	mark   uint64
+	apart  bool // has waited apart from the server's other clients
 }
 
 // lost notes that a connection is lost. Where mark is another one than the last time, the connection was of use.
 func (r *retry) lost(mark uint64) {
+	r.apart = false
 	if mark != r.mark {
 		r.mark, r.tries = mark, 0
 	}
 }
 
-func (r *retry) next() time.Duration {
+// next returns the wait before the next try. A server that has gone takes the connections of all its clients in one moment, and if they
+// came back in one, no other would stand it (RFC 6120 §3.3).
+func (r *retry) next(gone bool) time.Duration {
+	if gone && !r.apart {
+		r.apart, r.tries = true, max(r.tries, 1)
+		return time.Duration(r.jitter() * float64(r.spread))
+	}
 	r.tries++
 	if r.tries == 1 {
 		return 0
@@ -86,6 +97,13 @@ func (r *retry) next() time.Duration {
 		delay = min(2*delay, maxRetry)
 	}
 	return delay - time.Duration(r.jitter()*float64(delay)/2)
+}
+
+// hasGone reports whether err says that the server itself has gone, and not only the way to it: it has told so, or where it was nobody
+// listens any more.
+func hasGone(err error) bool {
+	var declared *stream.Error
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &declared) && declared.Condition == stream.SystemShutdown
 }
 
 // pause waits for d, or until the network has changed. Its error is that of ctx, if it ends before.

@@ -54,6 +54,7 @@ type Config struct {
 	Unacknowledged int           // bytes that may be written and not acknowledged; default 512 KiB
 	AckTimeout     time.Duration // for the answer to a request for an acknowledgement; default 10 s, more behind bytes of our own
 	Idle           time.Duration // of silence after which one is asked for; default 1 min
+	Spread         time.Duration // within which it comes back after the server has gone, at any moment by chance; default 30 s
 	Network        *Network      // says when the network has changed; nil: nobody does
 
 	Resolver Resolver
@@ -111,6 +112,9 @@ func (c Config) withManaged() Config {
 	}
 	if c.Idle <= 0 {
 		c.Idle = time.Minute
+	}
+	if c.Spread <= 0 {
+		c.Spread = 30 * time.Second
 	}
 	return c
 }

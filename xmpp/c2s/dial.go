@@ -38,7 +38,7 @@ func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 	var failed error
 	if c != nil {
 		b, err := d.tryAll(ctx, c, c.places(d.cfg.Mode))
-		if err == nil || isFinal(err) || ctx.Err() != nil {
+		if err == nil || isFinal(err) || ctx.Err() != nil || c.near && hasGone(err) {
 			return b, err
 		}
 		failed = err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/pbkdf2"
 	"mellium.im/sasl"
@@ -182,7 +183,7 @@ func (f *fake) login() {
 func fakeConfig(addr string, roots *x509.CertPool) c2s.Config {
 	return c2s.Config{
 		JID: jid.MustParse("box@home.test"), Password: func() (string, error) { return "secret", nil },
-		Server: addr, Roots: roots, Mode: c2s.StartTLS,
+		Server: addr, Roots: roots, Mode: c2s.StartTLS, Spread: time.Millisecond,
 	}
 }
 

@@ -104,7 +104,7 @@ func newLink(cfg Config, b *bound, login func(context.Context, *claim) (*bound, 
 	l := &Link{
 		cfg: cfg, local: b.local, features: b.features, log: cfg.Log, login: login,
 		inbox: newInbox(), sooner: make(chan struct{}, 1), writing: newTurn(), wire: b.wire, terms: b.terms, place: b.place, heard: now, progress: now,
-		notify: ignore, retry: retry{jitter: cfg.Jitter},
+		notify: ignore, retry: retry{jitter: cfg.Jitter, spread: cfg.Spread},
 	}
 	for _, st := range b.early { // they came before the server began to count
 		l.inbox.put(l.addressed(st))

@@ -93,6 +93,7 @@ type claim struct {
 	terms
 	handled uint32
 	place   account.Candidate // where its last connection went
+	near    bool              // not to be asked for elsewhere if the server has gone: first comes a wait
 }
 
 // places are where to go first: where the server wants to be asked for the stream, and where the stream was. Either is held to the

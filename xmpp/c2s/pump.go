@@ -61,9 +61,13 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 	until := time.Now().Add(l.terms.lasts)
 	l.retry.lost(l.moved())
 	l.numb.lost(l.moved(), cause)
-	changed := l.cfg.Network.Changed()
+	changed, gone := l.cfg.Network.Changed(), hasGone(cause)
 	for {
-		err := sleep(ctx, l.retry.next(), until, changed)
+		wait := l.retry.next(gone)
+		if gone { // for the others' sake, which is not to cost the stream
+			until = later(until, time.Now().Add(wait+time.Second))
+		}
+		err := sleep(ctx, wait, until, changed)
 		if err != nil {
 			return l.lostWith(fmt.Errorf("%w (%w)", cause, err), nil)
 		}
@@ -73,6 +77,7 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 			c = nil
 		}
 		b, err := l.login(ctx, c)
+		gone = hasGone(err)
 		switch {
 		case err != nil && (ctx.Err() != nil || slow(err) || isFinal(err)):
 			return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
@@ -114,7 +119,7 @@ func (n *numb) isSo() bool { return n.runs > 3 }
 func (l *Link) claim() *claim {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &claim{terms: *l.terms, handled: l.handled, place: l.place}
+	return &claim{terms: *l.terms, handled: l.handled, place: l.place, near: !l.retry.apart}
 }
 
 // tell tells who watches.
@@ -180,6 +185,13 @@ func (l *Link) replaced(b *bound) error {
 	err := l.lostWith(fmt.Errorf("%w: the server could not resume it: %s", errLost, reason), b.verdict)
 	l.tell(Change{Next: newLink(l.cfg, b, l.login)})
 	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // sleep waits for d, or until the network has changed. Its error says that the time is over.
