@@ -15,6 +15,10 @@ import (
 // settleTime is how long the kernel's words are gathered: a cable that is plugged in brings a dozen.
 const settleTime = 200 * time.Millisecond
 
+// wordBytes holds one message of the kernel: about a link it has some 2 KiB. It is held for as long as nobody says anything, which is nearly
+// always.
+const wordBytes = 8 << 10
+
 // Watch announces what the kernel says (rtnetlink) until ctx ends: an interface that carries again, a new address, a new route. What is
 // lost is not announced: there is nothing to try then. An error means that nobody will say anything; the backoff goes on without.
 func (n *Network) Watch(ctx context.Context) error {
@@ -30,7 +34,7 @@ func (n *Network) listen(ctx context.Context, socket *os.File) error {
 	defer socket.Close()
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
 	defer stop()
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, wordBytes)
 	for {
 		count, err := socket.Read(buf)
 		switch {
