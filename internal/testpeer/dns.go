@@ -1,7 +1,9 @@
 package testpeer
 
 import (
+	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +20,8 @@ type DNS struct {
 	conn net.PacketConn
 
 	mu  sync.Mutex // guards what follows
-	srv map[string]string
+	srv map[string][]string
+	a   map[string][4]byte
 }
 
 // NewDNS starts one that lasts as long as the test.
@@ -28,7 +31,7 @@ func NewDNS(t testing.TB) *DNS {
 	if err != nil {
 		t.Fatalf("testpeer: name server: %v", err)
 	}
-	d := &DNS{Addr: conn.LocalAddr().String(), conn: conn, srv: make(map[string]string)}
+	d := &DNS{Addr: conn.LocalAddr().String(), conn: conn, srv: make(map[string][]string), a: make(map[string][4]byte)}
 	var serving sync.WaitGroup
 	serving.Go(d.serve)
 	t.Cleanup(func() {
@@ -38,11 +41,26 @@ func NewDNS(t testing.TB) *DNS {
 	return d
 }
 
-// SetSRV makes addr, a host:port on loopback, the answer for a service such as "_xmpp-server._tcp.home.test".
-func (d *DNS) SetSRV(service, addr string) {
+// SetSRV makes addrs, each a host:port, the answer for a service such as "_xmpp-server._tcp.home.test": the first is to be tried first. The host
+// is on loopback, or one within .example.
+func (d *DNS) SetSRV(service string, addrs ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.srv[service+"."] = addr
+	d.srv[service+"."] = addrs
+}
+
+// SetA says where a host within .example is, which else is at 127.0.0.1.
+func (d *DNS) SetA(host, address string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.a[host+"."] = netip.MustParseAddr(address).As4()
+}
+
+// Resolver is one that asks d.
+func (d *DNS) Resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp4", d.Addr)
+	}}
 }
 
 func (d *DNS) serve() {
@@ -71,18 +89,31 @@ func (d *DNS) answer(query dnsmessage.Message) dnsmessage.Message {
 	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
 	name := strings.ToLower(q.Name.String())
 	d.mu.Lock()
-	addr, known := d.srv[name]
+	addrs, known := d.srv[name]
+	host, moved := d.a[name]
 	d.mu.Unlock()
+	if !moved {
+		host = [4]byte{127, 0, 0, 1}
+	}
 	switch {
 	case known && q.Type == dnsmessage.TypeSRV:
-		_, port, _ := net.SplitHostPort(addr) // as the test gave it
-		number, _ := strconv.ParseUint(port, 10, 16)
-		target := dnsmessage.MustNewName("loopback.example.")
-		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.SRVResource{Port: uint16(number), Target: target}}}
+		for i, addr := range addrs {
+			out.Answers = append(out.Answers, dnsmessage.Resource{Header: header, Body: service(uint16(i), addr)})
+		}
 	case strings.HasSuffix(name, ".example.") && !strings.HasPrefix(name, "_") && q.Type == dnsmessage.TypeA:
-		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
+		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: host}}}
 	case !strings.HasSuffix(name, ".example.") || strings.HasPrefix(name, "_") && !known:
 		out.RCode = dnsmessage.RCodeNameError
 	}
 	return out
+}
+
+// service is the record that leads to a host:port.
+func service(priority uint16, addr string) *dnsmessage.SRVResource {
+	host, port, _ := net.SplitHostPort(addr) // as the test gave it
+	number, _ := strconv.ParseUint(port, 10, 16)
+	if !strings.HasSuffix(host, ".example") {
+		host = "loopback.example"
+	}
+	return &dnsmessage.SRVResource{Priority: priority, Port: uint16(number), Target: dnsmessage.MustNewName(host + ".")}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 //go:embed ejabberd.yml
@@ -38,6 +39,7 @@ func newEjabberd(t testing.TB, opts XMPPOptions, s *XMPPServer, cert *Certificat
 	writeConfig(t, filepath.Join(e.dir, "ejabberd.yml"), ejabberdConfig, map[string]any{
 		"Domain": s.Domain, "StockLimits": opts.StockLimits, "Bundle": bundle, "CAFile": s.CAFile,
 		"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr), "APIPort": portOf(t, e.api),
+		"Hibernation": seconds(opts.Hibernation, hibernation), "AckTimeout": seconds(opts.AckTimeout, ackTimeout),
 	})
 	return e
 }
@@ -59,7 +61,7 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 	process := Start(t, Spec{
 		Path: "erl",
 		// +S: two schedulers are plenty. -ejabberd quiet would hide what a failed test should log.
-		Args: append(e.node.flags(), "+S", "2", "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd"),
+		Args: append(e.node.flags(), "+S", "2", "-noshell", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd", "-eval", evaluator),
 		Env: []string{
 			"HOME=" + e.dir, "EJABBERD_CONFIG_PATH=" + filepath.Join(e.dir, "ejabberd.yml"),
 			"EJABBERD_LOG_PATH=" + filepath.Join(e.dir, "ejabberd.log"), "ERL_INETRC=" + filepath.Join(e.dir, "inetrc"),
@@ -86,6 +88,36 @@ func (e *ejabberd) waitListening(p *Process) error {
 		}
 	}
 	return nil
+}
+
+// evaluator evaluates what it reads, an expression a line, and prints what came of it.
+const evaluator = `spawn(fun Next() ->
+	case io:get_line("") of
+		eof -> ok;
+		Line ->
+			{ok, Tokens, _} = erl_scan:string(Line),
+			{ok, Expressions} = erl_parse:parse_exprs(Tokens),
+			{value, Value, _} = erl_eval:exprs(Expressions, []),
+			io:format("evaluated: ~p~n", [Value]),
+			Next()
+	end
+end)`
+
+// evaluate has an ejabberd that runs evaluate an Erlang expression, which must come to what is wanted.
+func (p *Process) evaluate(expression, want string) error {
+	before := strings.Count(p.Output(), "evaluated: ")
+	if _, err := io.WriteString(p.Stdin, expression+".\n"); err != nil {
+		return fmt.Errorf("testpeer: %w", err)
+	}
+	for deadline := time.Now().Add(readyTimeout); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if said := strings.Split(p.Output(), "evaluated: "); len(said) > before+1 {
+			if got, _, _ := strings.Cut(said[before+1], "\n"); got != want {
+				return fmt.Errorf("testpeer: %s came to %s, not to %s", expression, got, want)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("testpeer: no word of %s within %v", expression, readyTimeout)
 }
 
 // erlangLibs is the folder of the architecture where Debian keeps ejabberd and what it needs.

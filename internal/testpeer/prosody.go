@@ -1,7 +1,6 @@
 package testpeer
 
 import (
-	"cmp"
 	_ "embed"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 //go:embed prosody.cfg.lua
@@ -26,8 +24,8 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 		writeConfig(t, p.config(), prosodyConfig, map[string]any{
 			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits, "Plain": opts.Plain,
 			"Modules": opts.Modules, "ModulePath": opts.ModulePath, "Settings": opts.Settings, "Debug": opts.Debug,
-			"Hibernation": int(cmp.Or(opts.Hibernation, 5*time.Minute).Seconds()),
-			"Port":        portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
+			"Hibernation": seconds(opts.Hibernation, hibernation), "AckTimeout": seconds(opts.AckTimeout, ackTimeout),
+			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
 			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),
 			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,
 		})
@@ -111,10 +109,7 @@ func (s *XMPPServer) Unregister(t testing.TB, user string) {
 }
 
 // account is the file in which Prosody stores an account.
-func (p *prosody) account(domain, user string) string {
-	escaped := strings.NewReplacer(".", "%2e", "-", "%2d").Replace(domain)
-	return filepath.Join(p.dir, "data", escaped, "accounts", user+".dat")
-}
+func (p *prosody) account(domain, user string) string { return p.stored(domain, "accounts", user) }
 
 func (p *prosody) register(t testing.TB, s *XMPPServer, user, password string) {
 	t.Helper()

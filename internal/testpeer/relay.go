@@ -12,11 +12,11 @@ import (
 type Relay struct {
 	Addr string // where it listens
 
-	target   string
 	listener net.Listener
 	running  sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
+	target   string
 	thaw     *sync.Cond
 	line     Line
 	passages map[*passage]struct{}
@@ -27,6 +27,7 @@ type Relay struct {
 	flip     [2]byte  // bits of the next byte that way which become others
 	wires    uint64   // so many there were
 	bytes    int      // taken from either side so far
+	taken    int      // connections
 }
 
 // A Direction is one of the two in which a relay carries.
@@ -59,10 +60,21 @@ func NewRelay(t testing.TB, target string) *Relay {
 	return NewLine(t, target, Line{})
 }
 
+// NewRelayAt is NewRelay for a test that wants to choose where it listens, within 127.0.0.0/8.
+func NewRelayAt(t testing.TB, addr, target string) *Relay {
+	t.Helper()
+	return newRelay(t, addr, target, Line{})
+}
+
 // NewLine relays to target over a bad line until the test ends.
 func NewLine(t testing.TB, target string, line Line) *Relay {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	return newRelay(t, "127.0.0.1:0", target, line)
+}
+
+func newRelay(t testing.TB, addr, target string, line Line) *Relay {
+	t.Helper()
+	l, err := net.Listen("tcp4", addr)
 	if err != nil {
 		t.Fatalf("testpeer: relay: %v", err)
 	}
@@ -125,6 +137,20 @@ func (r *Relay) Freeze() { r.setFrozen(true) }
 
 // Thaw ends a Freeze. What was held back goes on its way.
 func (r *Relay) Thaw() { r.setFrozen(false) }
+
+// Lead relays new connections to another target.
+func (r *Relay) Lead(target string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = target
+}
+
+// Taken is how many connections it has taken so far, also such as led nowhere.
+func (r *Relay) Taken() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.taken
+}
 
 // Bend makes the line one that is as bad as l says, from the next bytes on.
 func (r *Relay) Bend(l Line) {
@@ -205,7 +231,7 @@ func (r *Relay) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp4", r.target)
+		far, err := net.Dial("tcp4", r.take())
 		if err != nil {
 			_ = near.Close()
 			continue
@@ -217,6 +243,14 @@ func (r *Relay) accept() {
 		r.running.Go(func() { p.copy(Up) })
 		r.running.Go(func() { p.copy(Down) })
 	}
+}
+
+// take counts a connection, and returns where it leads.
+func (r *Relay) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken++
+	return r.target
 }
 
 func (r *Relay) keep(p *passage) bool {

@@ -1,6 +1,7 @@
 package testpeer
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/x509"
 	"os"
@@ -34,8 +35,10 @@ type XMPPOptions struct {
 	ModulePath string
 	// Settings are further lines of a Prosody's configuration. It takes no option twice.
 	Settings string
-	// Hibernation is how long a Prosody keeps a stream that lost its connection; five minutes if zero. Whole seconds.
+	// Hibernation is how long a stream is kept that lost its connection; five minutes if zero. Whole seconds.
 	Hibernation time.Duration
+	// AckTimeout is how long a client may take to acknowledge what it was sent; half a minute if zero. Whole seconds.
+	AckTimeout time.Duration
 	// Debug makes a Prosody log all that it can.
 	Debug bool
 }
@@ -58,6 +61,8 @@ type backend interface {
 	// start runs the server and returns when it takes clients. An error may be a port that somebody else took.
 	start(t testing.TB) (*Process, error)
 	register(t testing.TB, s *XMPPServer, user, password string)
+	setPassword(t testing.TB, s *XMPPServer, user, password string)
+	revokeTokens(s *XMPPServer, user string) error
 }
 
 // startGrace is what a server may take to end in order, and to save what it holds.
@@ -139,6 +144,15 @@ func newXMPPServer(t testing.TB, opts XMPPOptions, makeBackend func(s *XMPPServe
 	t.Fatal(err)
 	return nil
 }
+
+// seconds are those of a duration, or of def if there is none.
+func seconds(d, def time.Duration) int { return int(cmp.Or(d, def).Seconds()) }
+
+// What servers do with clients that have gone, where a test does not say.
+const (
+	hibernation = 5 * time.Minute
+	ackTimeout  = 30 * time.Second
+)
 
 // writeConfig fills in a server's configuration.
 func writeConfig(t testing.TB, path, text string, data any) {
