@@ -69,6 +69,27 @@ func (c *Cluster) Kill(t testing.TB, i int) {
 	}
 }
 
+// Sessions is how many sessions there are at both nodes, as one that runs says.
+func (c *Cluster) Sessions(t testing.TB) int {
+	t.Helper()
+	for i, node := range c.Nodes {
+		if node.process == nil {
+			continue
+		}
+		said, err := c.members[i].command("connected_users_number", map[string]string{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(said)))
+		if err != nil {
+			t.Fatalf("testpeer: ejabberd has %s sessions", said)
+		}
+		return n
+	}
+	t.Fatal("testpeer: no node of the cluster runs")
+	return 0
+}
+
 // sees reports whether a node runs, and has the other in its cluster.
 func (c *Cluster) sees(i int) bool { return c.members[i].sees(c.members[1-i]) }
 

@@ -19,9 +19,10 @@ type DNS struct {
 
 	conn net.PacketConn
 
-	mu  sync.Mutex // guards what follows
-	srv map[string][]string
-	a   map[string][4]byte
+	mu    sync.Mutex // guards what follows
+	srv   map[string][]string
+	alike map[string]bool // services whose records are alike
+	a     map[string][4]byte
 }
 
 // NewDNS starts one that lasts as long as the test.
@@ -31,7 +32,10 @@ func NewDNS(t testing.TB) *DNS {
 	if err != nil {
 		t.Fatalf("testpeer: name server: %v", err)
 	}
-	d := &DNS{Addr: conn.LocalAddr().String(), conn: conn, srv: make(map[string][]string), a: make(map[string][4]byte)}
+	d := &DNS{
+		Addr: conn.LocalAddr().String(), conn: conn,
+		srv: make(map[string][]string), alike: make(map[string]bool), a: make(map[string][4]byte),
+	}
 	var serving sync.WaitGroup
 	serving.Go(d.serve)
 	t.Cleanup(func() {
@@ -47,6 +51,14 @@ func (d *DNS) SetSRV(service string, addrs ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.srv[service+"."] = addrs
+}
+
+// ShareSRV is SetSRV for hosts of which one is as good as another: who asks is to take each as often.
+func (d *DNS) ShareSRV(service string, addrs ...string) {
+	d.SetSRV(service, addrs...)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alike[service+"."] = true
 }
 
 // SetA says where a host within .example is, which else is at 127.0.0.1.
@@ -90,6 +102,7 @@ func (d *DNS) answer(query dnsmessage.Message) dnsmessage.Message {
 	name := strings.ToLower(q.Name.String())
 	d.mu.Lock()
 	addrs, known := d.srv[name]
+	alike := d.alike[name]
 	host, moved := d.a[name]
 	d.mu.Unlock()
 	if !moved {
@@ -98,7 +111,11 @@ func (d *DNS) answer(query dnsmessage.Message) dnsmessage.Message {
 	switch {
 	case known && q.Type == dnsmessage.TypeSRV:
 		for i, addr := range addrs {
-			out.Answers = append(out.Answers, dnsmessage.Resource{Header: header, Body: service(uint16(i), addr)})
+			body := service(uint16(i), addr)
+			if alike {
+				body.Priority, body.Weight = 0, 1
+			}
+			out.Answers = append(out.Answers, dnsmessage.Resource{Header: header, Body: body})
 		}
 	case strings.HasSuffix(name, ".example.") && !strings.HasPrefix(name, "_") && q.Type == dnsmessage.TypeA:
 		out.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: host}}}
