@@ -103,6 +103,7 @@ func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival) (*bound
 
 // converse logs in over a connection, which it closes if that comes to nothing.
 func (d *dialer) converse(ctx context.Context, c *claim, a arrival, binding, byKey bool) (*bound, error) {
+	d.cfg.Log.Debug("logging in", "server", a.place.Addr, "direct", a.place.Direct)
 	n := &negotiation{cfg: d.cfg, conn: a.conn, binding: binding, byKey: byKey, claim: c, keys: d.keys}
 	b, err := n.run(ctx, a.place.Direct)
 	if err != nil {
