@@ -9,11 +9,13 @@ TEST_FLAGS  ?=
 MUTANT      ?=
 ROW         ?=
 IDLE_FOR    ?= 1h
+N           ?= 5000
+FLEET_FLAGS ?=
 TAGS        ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dist test guests prove mutants bench bench-idle flame peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo dist test guests prove mutants bench bench-idle fleet flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +59,10 @@ bench: ## time it beside the programs that people would use instead (ROW=PATTERN
 bench-idle: ## let the agent idle beside other clients for an hour (IDLE_FOR=6m only prints); writes docs/performance.md
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers
 	@cd bench && $(GO) run . -idle $(IDLE_FOR)
+
+fleet: ## run 5,000 agents against a cluster of two nodes, and kill one; writes docs/fleet.md (N=200 for so many, and only prints)
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	@cd bench && $(GO) run ./fleet -n $(N) $(if $(filter 5000,$(N)),-docs ../docs) $(FLEET_FLAGS)
 
 flame: ## draw where time goes: docs/flame-handshake.svg and docs/flame-record.svg
 	@cd bench && $(GO) run ./flame

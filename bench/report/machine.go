@@ -16,7 +16,8 @@ type Machine struct {
 	Go    string `json:"go"`
 }
 
-func thisMachine() Machine {
+// ThisMachine is the one that this runs on.
+func ThisMachine() Machine {
 	return Machine{
 		CPU: first("/proc/cpuinfo", "model name", ":"), Cores: runtime.NumCPU(),
 		OS: strings.Trim(first("/etc/os-release", "PRETTY_NAME", "="), `"`), Go: runtime.Version(),

@@ -30,7 +30,7 @@ type Failure struct {
 
 // New starts a report.
 func New(now time.Time) *Report {
-	return &Report{Date: now.UTC().Format(time.DateOnly), Machine: thisMachine()}
+	return &Report{Date: now.UTC().Format(time.DateOnly), Machine: ThisMachine()}
 }
 
 // Met counts the figures that meet their aim.

@@ -25,6 +25,9 @@ type T struct {
 // errStopped ends the goroutine of a row that has failed.
 var errStopped = errors.New("row: stopped")
 
+// Play runs what is no row, but needs the peers of our tests, as one that is called name.
+func Play(name string, play func(t *T)) error { return onStage(name, play) }
+
 // onStage runs a row, then what it has left to clean up, and returns why it failed.
 func onStage(name string, play func(t *T)) error {
 	ctx, cancel := context.WithCancel(context.Background())
