@@ -27,10 +27,14 @@ func (r *result) chart() []byte {
 	if len(c.perSecond) > 0 {
 		c.busiest = float64(slices.Max(c.perSecond))
 	}
-	fmt.Fprintf(&c.b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13" role="img">`+"\n", chartWidth, chartTall)
-	fmt.Fprintf(&c.b, "<title>A fleet of %d agents, %s</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", r.Agents, r.Date, chartWidth, chartTall)
-	c.text(plotLeft, 22, "start", `font-size="15" font-weight="600" fill="#1f2328"`, fmt.Sprintf("%d agents on two nodes: agents connected, logins a second", r.Agents))
-	c.text(plotLeft, 40, "start", `fill="#59636e"`, fmt.Sprintf("switched on one after the other; then the node with %d of them is killed. %s", r.Killed, r.Date))
+	fmt.Fprintf(&c.b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" `, chartWidth, chartTall)
+	c.b.WriteString(`font-family="system-ui, sans-serif" font-size="13" role="img">` + "\n")
+	fmt.Fprintf(&c.b, "<title>A fleet of %d agents, %s</title>\n", r.Agents, r.Date)
+	fmt.Fprintf(&c.b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", chartWidth, chartTall)
+	title := fmt.Sprintf("%d agents on two nodes: agents connected, logins a second", r.Agents)
+	c.text(plotLeft, 22, "start", `font-size="15" font-weight="600" fill="#1f2328"`, title)
+	below := fmt.Sprintf("switched on one after the other; then the node with %d of them is killed. %s", r.Killed, r.Date)
+	c.text(plotLeft, 40, "start", `fill="#59636e"`, below)
 	c.frame()
 	c.bars()
 	c.curve(r.Curve)
@@ -119,8 +123,8 @@ func (c *chart) bars() {
 	wide := math.Max(plotWidth/c.span.Seconds()-0.5, 0.5)
 	for s, n := range c.perSecond {
 		if n > 0 {
-			y := c.low(float64(n))
-			fmt.Fprintf(&c.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="#0969da"/>`+"\n", c.x(time.Duration(s)*time.Second), y, wide, lowerTop+lowerTall-y)
+			x, y := c.x(time.Duration(s)*time.Second), c.low(float64(n))
+			fmt.Fprintf(&c.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="#0969da"/>`+"\n", x, y, wide, lowerTop+lowerTall-y)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -10,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"xtls-agent/bench/report"
 )
 
 // plan says what is played.
@@ -30,45 +27,28 @@ const patience = 2 * time.Minute
 
 // play has a fleet log in, controls some of it, kills a node, and sees everybody come back.
 func play(t testing.TB, p plan) *result {
-	r := &result{
-		Date: time.Now().UTC().Format(time.DateOnly), Machine: report.ThisMachine(), Load: machineLoad(), Agents: p.agents, Sample: p.sample,
-	}
+	r := newResult(p)
 	s := newSite(t)
-	users := make([]string, 0, p.agents+p.sample)
-	for i := range p.agents {
-		users = append(users, userName(i))
-	}
-	for i := range p.sample {
-		users = append(users, ownerName(i))
-	}
+	users := p.users()
 	s.register(t, users, func(n int) { p.progress("%d of %d accounts", n, len(users)) })
 
-	before := measure()
-	watch := newTally(p.agents)
+	before, watch := measure(), newTally(p.agents)
 	h := startHerd(t, s, p, watch)
 	r.Reached = await(p, "connected", p.agents, watch.connected)
-	r.All = watch.last()
-	r.Server = s.cluster.Sessions(t)
-	p.progress("watching them do nothing")
+	r.All, r.Server = watch.last(), s.cluster.Sessions(t)
 	r.weigh(before, p)
 	if err := writeHeap(p.heap); err != nil {
 		t.Fatal(err)
 	}
-	owners := pairSample(t, s, h, p)
-	r.Paired = len(owners)
 
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stop := make(chan struct{})
-	var controlling sync.WaitGroup
-	for _, c := range owners {
-		controlling.Go(func() { c.control(ctx, stop) })
-	}
+	owners := pairSample(t, s, h, p)
+	finish := begin(t, owners)
 	time.Sleep(10 * callEvery)
 	r.recover(t, p, s, watch)
 	p.progress("waiting for the last commands")
-	close(stop)
-	controlling.Wait()
+	finish()
+
+	r.Paired = len(owners)
 	for _, c := range owners {
 		r.Commands.add(c.result())
 	}
@@ -79,7 +59,29 @@ func play(t testing.TB, p plan) *result {
 	return r
 }
 
+// users are the names of all accounts.
+func (p plan) users() []string {
+	var out []string
+	for i := range p.agents {
+		out = append(out, userName(i))
+	}
+	for i := range p.sample {
+		out = append(out, ownerName(i))
+	}
+	return out
+}
+
 func ownerName(i int) string { return fmt.Sprintf("owner%04d", i) }
+
+// begin has owners call until finish is called, which returns when the outcome of their last calls is known.
+func begin(t testing.TB, owners []*controller) (finish func()) {
+	stop := make(chan struct{})
+	var controlling sync.WaitGroup
+	for _, c := range owners {
+		controlling.Go(func() { c.control(t.Context(), stop) })
+	}
+	return func() { close(stop); controlling.Wait() }
+}
 
 // pairSample pairs an owner with each device of the sample, eight at a time.
 func pairSample(t testing.TB, s *site, h *herd, p plan) []*controller {
@@ -144,6 +146,7 @@ func measure() usage {
 
 // weigh notes what an agent needs, that is connected and does nothing.
 func (r *result) weigh(before usage, p plan) {
+	p.progress("watching them do nothing")
 	time.Sleep(p.idle / 4) // what logging in has left is done
 	start, began := cpuTime(), time.Now()
 	time.Sleep(p.idle)

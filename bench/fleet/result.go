@@ -37,6 +37,12 @@ type result struct {
 	Words  map[string]int // what the agents complained of
 }
 
+func newResult(p plan) *result {
+	return &result{
+		Date: time.Now().UTC().Format(time.DateOnly), Machine: report.ThisMachine(), Load: machineLoad(), Agents: p.agents, Sample: p.sample,
+	}
+}
+
 func (o *outcome) add(p outcome) {
 	o.Calls += p.Calls
 	o.Done += p.Done
@@ -58,24 +64,28 @@ type line struct {
 // lines are the table.
 func (r *result) lines() []line {
 	b, c := r.Returns, r.Commands
+	reached := fmt.Sprintf("%d of %d, the last after %s; the cluster counts %d", r.Reached, r.Agents, seconds(r.All), r.Server)
+	memory := fmt.Sprintf("%.0f KiB: %.0f heap, %.0f stacks of %.0f goroutines, the rest Go's own", r.Resident, r.Heap, r.Stack, r.Goroutines)
+	back := fmt.Sprintf("99 %% of them after %s, the last after %s; %d of all %d", seconds(b.Most), seconds(b.All), r.Back, r.Reached)
+	commands := fmt.Sprintf("%d done, %d unknown, %d lost, %d run twice; the longest took %s",
+		c.Done, c.Unknown, c.Lost, c.Twice, seconds(c.Longest))
 	return []line{
-		{"agents connected", fmt.Sprintf("%d of %d, the last after %s; the cluster counts %d", r.Reached, r.Agents, seconds(r.All), r.Server),
-			fmt.Sprint(aimedAgents), r.Reached >= aimedAgents},
-		{"memory of an idle agent", fmt.Sprintf("%.0f KiB: %.0f heap, %.0f stacks of %.0f goroutines, the rest Go's own", r.Resident, r.Heap, r.Stack, r.Goroutines), "", true},
+		{"agents connected", reached, fmt.Sprint(aimedAgents), r.Reached >= aimedAgents},
+		{"memory of an idle agent", memory, "", true},
 		{"CPU time of an idle agent", fmt.Sprintf("%.2f ms a minute", r.CPU), "", true},
 		{"paired and controlled", fmt.Sprintf("%d of %d", r.Paired, r.Sample), "", true},
 		{"at the node that was killed", fmt.Sprintf("%d agents", r.Killed), "", true},
-		{"back", fmt.Sprintf("99 %% of them after %s, the last after %s; %d of all %d", seconds(b.Most), seconds(b.All), r.Back, r.Reached), "all", r.Back == r.Reached},
+		{"back", back, "all", r.Back == r.Reached},
 		r.Begun.line("most logins begun in a second"),
 		b.line("most logins completed in a second"),
-		{"commands", fmt.Sprintf("%d done, %d unknown, %d lost, %d run twice; the longest took %s", c.Done, c.Unknown, c.Lost, c.Twice, seconds(c.Longest)),
-			"none lost or twice", c.Lost+c.Twice == 0},
+		{"commands", commands, "none lost or twice", c.Lost+c.Twice == 0},
 	}
 }
 
 // line is how even they came.
 func (b returns) line(what string) line {
-	return line{what, fmt.Sprintf("%.0f, %.2f times the mean of %.1f", b.Peak, b.Peak/b.Mean, b.Mean), "under twice the mean", b.Peak < 2*b.Mean}
+	figure := fmt.Sprintf("%.0f, %.2f times the mean of %.1f", b.Peak, b.Peak/b.Mean, b.Mean)
+	return line{what, figure, "under twice the mean", b.Peak < 2*b.Mean}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

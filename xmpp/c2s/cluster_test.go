@@ -40,7 +40,8 @@ func at(node *testpeer.XMPPServer, cfg c2s.Config) c2s.Config {
 func cross(t *testing.T, from, to *c2s.Link, body string) {
 	t.Helper()
 	text := xmpp.NewText(xmpp.NSClient, "body", body)
-	if err := from.WriteStanza(&xmpp.Stanza{Kind: xmpp.Message, Type: "normal", To: to.LocalAddr(), Payload: []*xmpp.Element{text}}); err != nil {
+	st := &xmpp.Stanza{Kind: xmpp.Message, Type: "normal", To: to.LocalAddr(), Payload: []*xmpp.Element{text}}
+	if err := from.WriteStanza(st); err != nil {
 		t.Fatal(err)
 	}
 	arrived := make(chan string, 1)

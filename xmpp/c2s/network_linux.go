@@ -15,8 +15,8 @@ import (
 // settleTime is how long the kernel's words are gathered: a cable that is plugged in brings a dozen.
 const settleTime = 200 * time.Millisecond
 
-// wordBytes holds one message of the kernel: about a link it has some 2 KiB. It is held for as long as nobody says anything, which is nearly
-// always.
+// wordBytes holds one message of the kernel: about a link it has some 2 KiB. It is held for as long as nobody says anything, which is
+// nearly always.
 const wordBytes = 8 << 10
 
 // Watch announces what the kernel says (rtnetlink) until ctx ends: an interface that carries again, a new address, a new route. What is

@@ -43,7 +43,7 @@ func account(t *testing.T, s *testpeer.XMPPServer, user string) c2s.Config {
 	addr, password := s.Account(t, user)
 	return c2s.Config{
 		JID: jid.MustParse(addr), Password: func() (string, error) { return password, nil },
-		Server: s.Addr, Roots: s.Roots,
+		Server: s.Addr, Roots: s.Roots, Spread: time.Second, // a test has no fleet
 	}
 }
 
@@ -208,7 +208,7 @@ func testSupervisor(t *testing.T, s *testpeer.XMPPServer, cfg c2s.Config) {
 			relay := testpeer.NewRelay(t, s.Addr)
 			cfg := cfg
 			cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.StartTLS, 2*time.Second
-			cfg.Idle, cfg.AckTimeout, cfg.Spread = 200*time.Millisecond, time.Second, time.Second
+			cfg.Idle, cfg.AckTimeout = 200*time.Millisecond, time.Second
 			states := supervise(t, cfg)
 			before := waitFor(t, states, c2s.Online)
 			c.take(relay)
