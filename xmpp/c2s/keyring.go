@@ -34,6 +34,10 @@ type keys struct {
 	Inline    inline    `json:"inline,omitzero"` // as the server offered when it gave the token
 }
 
+// maxDoubts is how often a fresh token of a mechanism may be refused before another is asked for. One may have been revoked; two in a row are
+// a channel binding that does not verify at this server (ejabberd 23.01 has one).
+const maxDoubts = 2
+
 // maxToken bounds what a server makes us keep.
 const maxToken = 4096
 
@@ -45,14 +49,14 @@ type keyring struct {
 
 	mu         sync.Mutex // guards all below; held while a token is saved, so that none is used before it is durable
 	keys       keys
-	fresh      bool     // the token was given to this keyring, and has not worked yet
-	avoid      []string // mechanisms whose fresh token was refused
-	unanswered int      // logins in one flight, in a row, that ended without an answer
+	fresh      bool           // the token was given to this keyring, and has not worked yet
+	doubts     map[string]int // by mechanism: fresh tokens that were refused in a row
+	unanswered int            // logins in one flight, in a row, that ended without an answer
 }
 
 // openKeyring reads what cfg's store has for the account. What cannot be read, or is another account's, is begun anew.
 func openKeyring(cfg Config) *keyring {
-	r := &keyring{store: cfg.Tokens, now: cfg.Now, warn: cfg.Log.Warn}
+	r := &keyring{store: cfg.Tokens, now: cfg.Now, warn: cfg.Log.Warn, doubts: make(map[string]int)}
 	if r.store != nil {
 		data, err := r.store.Load()
 		if err == nil {
@@ -132,7 +136,7 @@ func (r *keyring) login(cs tls.ConnectionState) *tokenLogin {
 func (r *keyring) wanted(offered []string, cs tls.ConnectionState) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return bestOf(slices.DeleteFunc(slices.Clone(offered), func(m string) bool { return slices.Contains(r.avoid, m) }), cs)
+	return bestOf(slices.DeleteFunc(slices.Clone(offered), func(m string) bool { return r.doubts[m] >= maxDoubts }), cs)
 }
 
 // keep takes a <token/> that the server gave for mechanism. The old one is used until the new one is durable.
@@ -156,8 +160,8 @@ func (r *keyring) refused(token string) {
 	if r.keys.Token != token {
 		return
 	}
-	if r.fresh { // the server offers a binding that does not verify there (ejabberd 23.01 has one)
-		r.avoid = append(r.avoid, r.keys.Mechanism)
+	if r.fresh {
+		r.doubts[r.keys.Mechanism]++
 	}
 	k := keys{JID: r.keys.JID, Agent: r.keys.Agent}
 	if !r.save(k) {
@@ -181,4 +185,5 @@ func (r *keyring) worked() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fresh = false
+	delete(r.doubts, r.keys.Mechanism)
 }
