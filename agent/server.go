@@ -37,6 +37,7 @@ func (l *life) serveServer(ctx context.Context) error {
 		},
 		Online: func(ctx context.Context, s *xmpp.Session) error { return l.online(ctx, s, registry) },
 		Report: l.reportServer,
+		Mended: func() bool { return up.mended(l.account) },
 		Log:    l.log,
 	}
 	return untilFarewell(ctx, &link, supervisor.Run)
@@ -106,6 +107,8 @@ func troubleInWords(err error) string {
 		return pairing.Notice{Kind: pairing.NoticeClockNotSet}.Text()
 	case errors.Is(err, xmpp.ErrNotAuthorized):
 		return "The server refuses this device's account or password."
+	case errors.Is(err, xmpp.ErrConflict):
+		return "Somebody else is logged in as this device."
 	case errors.As(err, &cert):
 		return "The server's certificate does not verify. See the log."
 	}

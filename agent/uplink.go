@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"sync"
@@ -19,6 +20,9 @@ type uplink struct {
 	tokens   c2s.TokenStore
 	sessions tls.ClientSessionCache
 	network  c2s.Network
+
+	mu   sync.Mutex        // guards used
+	used [sha256.Size]byte // digest of the password that was tried last; zero before the first
 }
 
 func (l *life) newUplink() *uplink {
@@ -29,7 +33,31 @@ func (l *life) newUplink() *uplink {
 func (a *account) by(u *uplink) *account {
 	shared := *a
 	shared.uplink = u
+	shared.password = func() (string, error) {
+		password, err := a.password()
+		if err == nil {
+			u.mu.Lock()
+			u.used = sha256.Sum256([]byte(password))
+			u.mu.Unlock()
+		}
+		return password, err
+	}
 	return &shared
+}
+
+// mended reports whether the account has another password than the one that was tried last: a person has changed the file. It says so
+// once for each.
+func (u *uplink) mended(a *account) bool {
+	password, err := a.password()
+	if err != nil {
+		return false
+	}
+	now := sha256.Sum256([]byte(password))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	before := u.used
+	u.used = now
+	return before != now && before != [sha256.Size]byte{}
 }
 
 // config fills in what the logins share.

@@ -69,3 +69,25 @@ func TestTokenGoesWithItsAccount(t *testing.T) {
 		t.Errorf("the token is still there: %v", err)
 	}
 }
+
+// A password that was changed in its file is noticed once, and not before one was tried.
+func TestPasswordIsMended(t *testing.T) {
+	password := "old"
+	a, u := &account{password: func() (string, error) { return password, nil }}, new(uplink)
+	step := func(what string, want bool) {
+		t.Helper()
+		if got := u.mended(a); got != want {
+			t.Errorf("%s: mended is %v", what, got)
+		}
+	}
+	step("none was tried", false)
+	if _, err := a.by(u).password(); err != nil {
+		t.Fatal(err)
+	}
+	step("the same", false)
+	password = "new"
+	step("another", true)
+	step("the same other", false)
+	a.password = func() (string, error) { return "", fs.ErrNotExist }
+	step("the file is being written", false)
+}

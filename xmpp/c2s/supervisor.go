@@ -57,6 +57,8 @@ type Supervisor struct {
 	Report func(State)
 	// Network, if set, ends a wait when the network has changed.
 	Network *Network
+	// Mended, if set, is asked every few seconds of a wait that is for a person to end, whether he has. It must say so once.
+	Mended func() bool
 
 	Log          *slog.Logger
 	PingInterval time.Duration // between signs of life that are asked of the server; default 1 min
@@ -115,11 +117,28 @@ func closeLink(l xmpp.Link) {
 func (s Supervisor) rest(ctx context.Context, err error, d time.Duration, changed <-chan struct{}) error {
 	s.say(err, d)
 	s.Report(State{Phase: Waiting, Err: err, Until: time.Now().Add(d)})
+	wait := func() error { return pause(ctx, d, changed) }
 	if slow(err) {
-		changed = nil
+		wait = func() error { return s.awaitMending(ctx, d) }
 	}
-	if pause(ctx, d, changed) != nil {
+	if wait() != nil {
 		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// lookEvery is how often a wait looks whether what it is for was mended.
+const lookEvery = 5 * time.Second
+
+// awaitMending waits for d, or until a person has mended what has to be mended.
+func (s Supervisor) awaitMending(ctx context.Context, d time.Duration) error {
+	for left := d; left > 0; left -= lookEvery {
+		if err := pause(ctx, min(left, lookEvery), nil); err != nil {
+			return err
+		}
+		if s.Mended() {
+			return nil
+		}
 	}
 	return nil
 }
@@ -148,6 +167,9 @@ func (s Supervisor) withDefaults() Supervisor {
 	}
 	if s.Network == nil {
 		s.Network = new(Network)
+	}
+	if s.Mended == nil {
+		s.Mended = func() bool { return false }
 	}
 	return s
 }

@@ -242,3 +242,33 @@ func TestNetworkEndsAWait(t *testing.T) {
 		})
 	}
 }
+
+// A person who has mended what keeps the account offline is not kept waiting; whoever has not is.
+func TestMendedEndsASlowWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, said := time.Now(), false
+		tries := 0
+		run(t, c2s.Supervisor{
+			Dial: func(context.Context) (xmpp.Link, error) {
+				tries++
+				return nil, &c2s.AuthError{Condition: "not-authorized"}
+			},
+			Mended: func() bool {
+				now := !said && time.Since(start) > 12*time.Second
+				said = said || now
+				return now
+			},
+			Jitter: none,
+		}, 70*time.Second)
+		if tries != 2 { // at once, and after 15 s; the next is due two minutes later
+			t.Errorf("%d tries", tries)
+		}
+	})
+}
+
+// What a person cannot mend is not asked for.
+func TestNobodyMendsAServerThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run(t, c2s.Supervisor{Dial: failing(io.EOF), Mended: func() bool { t.Error("asked"); return true }}, time.Minute)
+	})
+}
