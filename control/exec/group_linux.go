@@ -37,7 +37,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, who identity, grace time.Durat
 	select {
 	case <-ended:
 	case <-ctx.Done():
-		killed = !isClosed(ended)
+		killed = !hasExited(cmd.Process.Pid) // it may have, long ago, while this process stood still
 		_ = syscall.Kill(group, syscall.SIGTERM)
 		timer := time.NewTimer(grace)
 		select {
@@ -52,15 +52,6 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, who identity, grace time.Durat
 	return killed, cmd.Wait()
 }
 
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
 // awaitExit returns when the process has ended and leaves it to be reaped.
 func awaitExit(pid int) {
 	for {
@@ -69,6 +60,13 @@ func awaitExit(pid int) {
 			return
 		}
 	}
+}
+
+// hasExited reports whether the process has ended, and leaves it to be reaped.
+func hasExited(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+	return err == nil && info.Signo != 0
 }
 
 // sealDescriptors marks all descriptors of this process but 0, 1 and 2 as not to be inherited. Go opens

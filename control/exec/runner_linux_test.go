@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -312,4 +313,29 @@ func TestAtMostFourAtOnce(t *testing.T) {
 	if err != nil || res.Output != "5\n" || len(r.slots) != maxAtOnce-1 {
 		t.Errorf("%+v, %v", res, err)
 	}
+}
+
+// A program that ended in time has done so, also if this process stood still over its time limit.
+func TestEndedBeforeItWasLookedAt(t *testing.T) {
+	cmd := exec.Command("/bin/true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !hasExited(cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it has not ended")
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it was reaped: %v", err)
+	}
+	sleeping := exec.Command("/bin/sleep", "20")
+	if err := sleeping.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if hasExited(sleeping.Process.Pid) {
+		t.Error("it sleeps, and has ended")
+	}
+	_ = sleeping.Process.Kill()
+	_ = sleeping.Wait()
 }
