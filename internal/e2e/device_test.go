@@ -29,6 +29,7 @@ type box struct {
 	name string
 	dir  string
 	jid  string   // empty without an account
+	pass string   // of the account
 	path string   // of the configuration
 	wrap []string // a program that runs it, and its arguments
 	prog string   // another build of xtls-agent, which is not told to be verbose; default agentProgram
@@ -89,7 +90,7 @@ func (b *box) account(c boxConfig) string {
 	password := b.w.newPassword()
 	user := unique(c.name)
 	c.server.Register(b.w, user, password)
-	b.jid = user + "@" + c.server.Domain
+	b.jid, b.pass = user+"@"+c.server.Domain, password
 	if c.wrong {
 		password = b.w.newPassword()
 	}

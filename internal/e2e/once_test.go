@@ -18,9 +18,12 @@ import (
 // counter is a device with a command that takes its time, and leaves a line in a file for each run; and a line to it that can be cut.
 type counter struct {
 	*box
-	romeo *person
-	line  *testpeer.Relay
-	runs  string // the file
+	romeo  *person
+	line   *testpeer.Relay
+	where  string               // as romeo names the device
+	server *testpeer.XMPPServer // nil on the LAN
+	kind   string               // of server
+	runs   string               // the file
 }
 
 // newCounter starts one and pairs with it. Its address stays the same when it is switched off.
@@ -29,21 +32,27 @@ func newCounter(w *world, takes string) *counter {
 	addr := freeAddr(w)
 	c := &counter{runs: w.file("box/runs", "")}
 	c.box = w.newBox(boxConfig{
-		more: fmt.Sprintf(`
-[[command]]
-name = "count"
-exec = ["/bin/sh", "-c", "echo \"$1\" >> %s; sleep %s; echo \"counted $1\"", "sh", "{who}"]
-  [[command.field]]
-  name = "who"
-  required = true
-`, c.runs, takes),
+		more:   countCommand(c.runs, takes),
 		change: func(text string) string { return strings.Replace(text, `"127.0.0.1:0"`, fmt.Sprintf("%q", addr), 1) },
 	}).start()
 	c.line = testpeer.NewRelay(w, addr)
-	c.romeo = w.newOwner("romeo")
+	c.where, c.romeo = "lan:"+c.line.Addr, w.newOwner("romeo")
 	c.lan()
-	c.romeo.pairs(c.box, "lan:"+c.line.Addr, "--name", "telly")
+	c.romeo.pairs(c.box, c.where, "--name", "telly")
 	return c
+}
+
+// countCommand is the command, which takes so many seconds.
+func countCommand(runs, takes string) string {
+	return fmt.Sprintf(`
+[[command]]
+name = "count"
+exec = ["/bin/sh", "-c", "echo \"$1\" >> %s; sleep %s; echo \"counted $1\"", "sh", "{who}"]
+timeout = "10s"
+  [[command.field]]
+  name = "who"
+  required = true
+`, runs, takes)
 }
 
 // freeAddr is an address on loopback where nobody listens now.
@@ -66,7 +75,7 @@ func (c *counter) begin(who string, more ...string) *running {
 }
 
 func (c *counter) call(who string, more ...string) *running {
-	return c.romeo.begin("", append([]string{"call", "lan:" + c.line.Addr, "count", "who=" + who}, more...)...)
+	return c.romeo.begin("", append([]string{"call", c.where, "count", "who=" + who}, more...)...)
 }
 
 // count is how often the command ran for somebody.

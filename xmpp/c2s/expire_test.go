@@ -13,10 +13,18 @@ import (
 	"xtls-agent/xmpp/c2s"
 )
 
-// A Prosody that has kept the stream for as long as it does says how much of it it has handled, and binds a new one at once.
+// A server that has kept the stream for as long as it does says how much of it it has handled, and binds a new one at once.
 func TestStreamExpires(t *testing.T) {
 	t.Parallel()
-	s := testpeer.Prosody(t, testpeer.XMPPOptions{Hibernation: time.Second})
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			streamExpires(t, start(t, testpeer.XMPPOptions{Hibernation: time.Second}))
+		})
+	}
+}
+
+func streamExpires(t *testing.T, s *testpeer.XMPPServer) {
 	cfg := account(t, s, "alice")
 	relay := testpeer.NewRelay(t, s.DirectAddr)
 	cfg.Server, cfg.Mode, cfg.StepTimeout = relay.Addr, c2s.DirectTLS, 4*time.Second
@@ -36,7 +44,7 @@ func TestStreamExpires(t *testing.T) {
 	relay.Freeze()
 	ask("lost")
 	relay.Cut()
-	time.Sleep(3 * time.Second) // Prosody looks once a second
+	time.Sleep(3 * time.Second) // servers look once a second
 	relay.Thaw()
 	_, err := l.ReadStanza()
 	wantIs(t, err, io.ErrUnexpectedEOF)
