@@ -9,14 +9,51 @@ import (
 	"xtls-agent/owner"
 )
 
-// openAt returns a client whose clock says so.
+// openAt returns a client whose clock says so, and who knows no other.
 func openAt(t *testing.T, dir string, now *time.Time) *Client {
 	t.Helper()
 	c, err := Open(Config{Dir: dir, Resolve: nowhere, Now: func() time.Time { return *now }})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.uptime = func() (string, time.Duration) { return "", 0 }
 	return c
+}
+
+// A clock that is set, by a year forward or back, makes no call older or younger as long as the machine runs: one that is repeated would
+// else be taken for a new one. After a start of the machine the time of day is all there is.
+func TestClockIsSetWhileACallIsPending(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	before := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		now   time.Time
+		start string
+		up    time.Duration
+		want  time.Duration
+	}{
+		{before.Add(year), "a", 7 * time.Minute, 5 * time.Minute},
+		{before.Add(-year), "a", 7 * time.Minute, 5 * time.Minute},
+		{before.Add(5 * time.Minute), "a", 62 * time.Minute, time.Hour},
+		{before.Add(9 * time.Minute), "b", 7 * time.Minute, 9 * time.Minute},
+		{before.Add(-year), "b", 7 * time.Minute, keepPending + time.Second},
+		{before.Add(9 * time.Minute), "", 0, 9 * time.Minute},
+	} {
+		now, dir := before, t.TempDir()
+		first := openAt(t, dir, &now)
+		first.uptime = func() (string, time.Duration) { return "a", 2 * time.Minute }
+		if _, err := first.promise("mine", "box@pi", "lamp"); err != nil {
+			t.Fatal(err)
+		}
+		now = c.now
+		later := openAt(t, dir, &now)
+		later.uptime = func() (string, time.Duration) { return c.start, c.up }
+		if _, err := later.promise("another", "box@pi", "lamp"); err != nil { // which forgets what is too old
+			t.Fatal(err)
+		}
+		if p, err := later.promise("mine", "box@pi", "lamp"); err != nil || p.age(now) != c.want {
+			t.Errorf("%+v: %v, %v", c, p.age(now), err)
+		}
+	}
 }
 
 // A call is stored before it is sent: whoever asks with its id asks for what was sent before, from whatever run of the program.

@@ -47,6 +47,7 @@ type Client struct {
 	account *Account // nil: none
 	self    jid.JID  // user@host
 	places  places
+	uptime  uptime
 }
 
 // DefaultDir returns the folder of the user who runs the program.
@@ -63,7 +64,7 @@ func Open(cfg Config) (*Client, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, folder: &folder{path: cfg.Dir, patience: lockPatience}}
+	c := &Client{cfg: cfg, folder: &folder{path: cfg.Dir, patience: lockPatience}, uptime: readUptime}
 	release, err := c.folder.Hold() // so that two first runs make one identity
 	if err != nil {
 		return nil, err

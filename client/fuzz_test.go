@@ -72,7 +72,7 @@ func FuzzPendingFile(f *testing.F) {
 	for _, s := range []string{`[{"id":"a","device":"box@pi","command":"lamp","first":"2026-01-02T03:04:05Z"}]`, `null`, `[null]`, `{}`, `[{}]`, `[`} {
 		f.Add([]byte(s))
 	}
-	c := &Client{folder: fuzzFolder(f), cfg: Config{Now: time.Now}}
+	c := &Client{folder: fuzzFolder(f), cfg: Config{Now: time.Now}, uptime: readUptime}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := c.folder.Write(pendingFile, data); err != nil {
 			t.Fatal(err)

@@ -26,15 +26,30 @@ type pending struct {
 	Device  string    `json:"device"` // its bare JID, or where it is on the LAN
 	Command string    `json:"command"`
 	First   time.Time `json:"first"` // when it was sent first
-	fresh   bool      // it has not been sent yet
+
+	// The same by a clock that nobody sets: so long after that start of the machine. Without a start it is not known.
+	Start string        `json:"start,omitempty"`
+	Up    time.Duration `json:"up,omitempty"`
+
+	fresh  bool   // it has not been sent yet
+	uptime uptime // nil: not known
 }
 
-// age is how long ago the call was sent first; 0 if it was not. A clock that was set back counts as too long.
+// uptime tells how long the machine runs, also while it sleeps, and since which of its starts, by a name. An empty name: it cannot tell.
+type uptime func() (start string, up time.Duration)
+
+// age is how long ago the call was sent first; 0 if it was not. now is the time of day, which counts where the machine was started anew
+// since. If it was set back, that is too long.
 func (p *pending) age(now time.Time) time.Duration {
 	if p.fresh {
 		return 0
 	}
 	age := now.Sub(p.First)
+	if p.uptime != nil && p.Start != "" {
+		if start, up := p.uptime(); start == p.Start {
+			age = up - p.Up
+		}
+	}
 	if age < 0 {
 		return keepPending + time.Second
 	}
@@ -70,6 +85,9 @@ func (c *Client) promise(id, device, command string) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range all {
+		p.uptime = c.uptime
+	}
 	now := c.cfg.Now()
 	all = slices.DeleteFunc(all, func(p *pending) bool { return p.age(now) > keepDoubt })
 	for _, p := range all {
@@ -80,7 +98,8 @@ func (c *Client) promise(id, device, command string) (*pending, error) {
 	if len(all) >= maxPending {
 		all = all[1:]
 	}
-	p := &pending{ID: id, Device: device, Command: command, First: now.Round(0), fresh: true}
+	p := &pending{ID: id, Device: device, Command: command, First: now.Round(0), fresh: true, uptime: c.uptime}
+	p.Start, p.Up = c.uptime()
 	if err := storePending(c.folder, append(all, p)); err != nil {
 		return nil, err
 	}
