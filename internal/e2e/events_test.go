@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"xtls-agent/internal/prove"
 	"xtls-agent/internal/testpeer"
 )
 
@@ -75,8 +76,12 @@ var eventsAnywhere = []event{
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
+	events := eventsAnywhere
+	if prove.Whole() {
+		events = append(events, event{"device stopped for ten minutes", testpeer.XMPPOptions{}, deviceStoppedForLong})
+	}
 	for kind, start := range servers {
-		for _, e := range eventsAnywhere {
+		for _, e := range events {
 			t.Run(e.name+" on "+kind, func(t *testing.T) {
 				t.Parallel()
 				c := newCounterAt(newWorld(t), start(t, e.options), "3", cells["c2s and go-xmpp"])
@@ -122,6 +127,22 @@ func deviceStopped(d time.Duration) func(*counter) {
 		}
 		c.works("nurse")
 	}
+}
+
+// deviceStoppedForLong stops it for longer than an owner waits for his answer. He can ask for it later.
+func deviceStoppedForLong(c *counter) {
+	r, before := c.begin("juliet"), c.logins()
+	c.signal(syscall.SIGSTOP)
+	woken := time.Now().Add(10 * time.Minute)
+	said := r.wait().want(8, "ask what came of it, within ten minutes, by the same call with --id ").stderr
+	_, id, _ := strings.Cut(strings.TrimSpace(said), "--id ")
+	time.Sleep(time.Until(woken))
+	c.signal(syscall.SIGCONT)
+	c.call("juliet", "--id", id).wait().want(0, "counted juliet")
+	c.ranOnce("juliet")
+	c.works("nurse")
+	c.w.Logf("awake; logged in %d times since it fell asleep", c.logins()-before)
+	c.local("status").want(0, "online")
 }
 
 func (b *box) signal(sig syscall.Signal) {

@@ -204,3 +204,8 @@ func (g *Guest) SetScreen(ctx context.Context, path string, width, height, bits 
 func (g *Guest) ConsoleMode(ctx context.Context, terminal string) (mode int, err error) {
 	return mode, g.call(ctx, "ConsoleMode", terminal, &mode)
 }
+
+// SetClock sets the machine's clock.
+func (g *Guest) SetClock(ctx context.Context, t time.Time) error {
+	return g.call(ctx, "SetClock", t, &struct{}{})
+}

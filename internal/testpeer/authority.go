@@ -31,7 +31,7 @@ func NewAuthority(t testing.TB) *Authority {
 	a := &Authority{dir: t.TempDir(), Pool: x509.NewCertPool()}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "xtls-agent test CA"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().AddDate(-10, 0, 0), NotAfter: time.Now().AddDate(10, 0, 0), // what it signs has an end of its own
 		KeyUsage: x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
 	}
 	a.CAFile = filepath.Join(a.dir, "ca.pem")
