@@ -29,24 +29,24 @@ func TestClockJumps(t *testing.T) {
 	for kind, start := range servers {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			authority := testpeer.NewAuthority(t)
-			for name, c := range map[string]struct {
-				validity testpeer.Validity
-				waits    bool // for the clock
-			}{
-				"a certificate of ten years": {testpeer.Validity{From: time.Now().Add(-5 * year), Until: time.Now().Add(5 * year)}, false},
-				"a certificate of a month":   {testpeer.Validity{From: time.Now().Add(-time.Hour), Until: time.Now().Add(year / 12)}, true},
-			} {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					cert := authority.Issue(t, c.validity, "home.test")
-					clockJumps(t, start(t, testpeer.XMPPOptions{Authority: authority, Certificate: cert}), c.waits)
-				})
-			}
+			clockJumps(t, startCertified(t, start, 5*year), false)
 		})
 	}
+	t.Run("certificate of a month", func(t *testing.T) {
+		t.Parallel()
+		clockJumps(t, startCertified(t, testpeer.Prosody, year/12), true)
+	})
 }
 
+// startCertified starts a server whose certificate is valid for so long to either side of now.
+func startCertified(t *testing.T, start func(testing.TB, testpeer.XMPPOptions) *testpeer.XMPPServer, d time.Duration) *testpeer.XMPPServer {
+	t.Helper()
+	authority := testpeer.NewAuthority(t)
+	cert := authority.Issue(t, testpeer.Validity{From: time.Now().Add(-d), Until: time.Now().Add(d)}, "home.test")
+	return start(t, testpeer.XMPPOptions{Authority: authority, Certificate: cert})
+}
+
+// clockJumps plays it; waits says that the certificate is not valid a year from now.
 func clockJumps(t *testing.T, s *testpeer.XMPPServer, waits bool) {
 	relay, clock := testpeer.NewRelay(t, s.DirectAddr), &jumping{}
 	cfg := account(t, s, "alice")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
+	"time"
 
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/internal/account"
@@ -37,7 +39,7 @@ type dialer struct {
 func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 	var failed error
 	if c != nil {
-		b, err := d.tryAll(ctx, c, c.places(d.cfg.Mode))
+		b, err := d.tryFormer(ctx, c)
 		if err == nil || isFinal(err) || ctx.Err() != nil || c.near && hasGone(err) {
 			return b, err
 		}
@@ -56,6 +58,43 @@ func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 		return nil, fmt.Errorf("c2s: logging in as %s: %w", d.cfg.JID, worse(failed, err))
 	}
 	return b, nil
+}
+
+// formerPatience is how long the place where the stream was may be silent before it is looked up whether it still is one.
+const formerPatience = 3 * time.Second
+
+var errMoved = errors.New("the server's name leads elsewhere now")
+
+// tryFormer tries the places where the stream may be. A host that was left by its server may take connections and stay silent for long.
+func (d *dialer) tryFormer(ctx context.Context, c *claim) (*bound, error) {
+	places := c.places(d.cfg.Mode)
+	limited, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	var asking sync.WaitGroup
+	if len(places) == 1 { // else the server has named another, which need not be in the DNS
+		asking.Go(func() {
+			if d.isLeft(limited, places[0]) {
+				giveUp(errMoved)
+			}
+		})
+	}
+	b, err := d.tryAll(limited, c, places)
+	moved := b == nil && ctx.Err() == nil && context.Cause(limited) == errMoved
+	giveUp(nil)
+	asking.Wait()
+	if moved {
+		return nil, &xmpp.UnreachableError{Addr: places[0].Addr, Err: errMoved}
+	}
+	return b, err
+}
+
+// isLeft waits a little, and reports whether the server's name does not lead to a place any more.
+func (d *dialer) isLeft(ctx context.Context, place account.Candidate) bool {
+	if pause(ctx, formerPatience, nil) != nil {
+		return false
+	}
+	found, err := candidates(ctx, d.cfg)
+	return err == nil && !slices.Contains(found, place)
 }
 
 // tryAll tries places, until one takes us or none ever will.

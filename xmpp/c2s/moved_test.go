@@ -23,7 +23,7 @@ const (
 func byName(cfg c2s.Config, dns *testpeer.DNS) c2s.Config {
 	resolver := dns.Resolver()
 	cfg.Server, cfg.Resolver, cfg.Dialer = "", resolver, &net.Dialer{Resolver: resolver}
-	cfg.Idle, cfg.AckTimeout, cfg.StepTimeout = 200*time.Millisecond, time.Second, 2*time.Second
+	cfg.Idle, cfg.AckTimeout = 200*time.Millisecond, time.Second
 	return cfg
 }
 
@@ -66,6 +66,9 @@ func serverMoves(t *testing.T, s *testpeer.XMPPServer, move func(*testing.T, *te
 	}
 	if to.Taken() == 0 {
 		t.Error("it came back by another way")
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("it took %v", d) // as long as the old place is borne with
 	}
 	t.Logf("at the new place %v after the connection was given up", time.Since(start).Round(100*time.Millisecond))
 }
