@@ -184,8 +184,12 @@ func tokenRevoked(c *counter) {
 	c.works("nurse")
 }
 
-// quiet is for how long nobody may try again what a person has to mend: the least that a slow wait is.
-const quiet = 8 * time.Second
+// What a person has to mend is tried again after half a minute at the earliest. Meanwhile nobody may try it, for as long as quiet, but who looks
+// whether it was mended finds that sooner.
+const (
+	quiet  = 8 * time.Second
+	mended = 15 * time.Second
+)
 
 // passwordChanged changes the account's password while the line is down. The display says that it is refused, the device does not insist,
 // and it is back once the file has the new one.
@@ -201,7 +205,7 @@ func passwordChanged(c *counter) {
 	c.w.wantQuiet(c.line)
 	before := c.comings()
 	c.w.file(c.name+"/password", password+"\n")
-	c.comesBack(before, back)
+	c.comesBack(before, mended)
 	c.w.waitUntil("the display says so no more", patience, func() bool { return !strings.Contains(c.screen.now(), words) })
 	c.works("nurse")
 }

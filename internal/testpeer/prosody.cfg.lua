@@ -39,7 +39,6 @@ modules_disabled = { "s2s" }
 admins = { "admin@{{.Domain}}" } -- may run commands: a peer for xmpp/adhoc
 {{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
 smacks_hibernation_time = {{.Hibernation}}
-smacks_max_ack_delay = {{.AckTimeout}}
 pep_max_items = 256
 {{.Settings}}
 

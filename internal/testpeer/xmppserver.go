@@ -37,7 +37,7 @@ type XMPPOptions struct {
 	Settings string
 	// Hibernation is how long a stream is kept that lost its connection; five minutes if zero. Whole seconds.
 	Hibernation time.Duration
-	// AckTimeout is how long a client may take to acknowledge what it was sent; half a minute if zero. Whole seconds.
+	// AckTimeout is how long a client of an ejabberd may take to acknowledge what it was sent; half a minute if zero. Whole seconds.
 	AckTimeout time.Duration
 	// Debug makes a Prosody log all that it can.
 	Debug bool
