@@ -74,6 +74,9 @@ var eventsAnywhere = []event{
 	{"device stopped", testpeer.XMPPOptions{Hibernation: 2 * time.Second, AckTimeout: time.Second}, deviceStopped(15 * time.Second)},
 }
 
+// eventCells give each link of an owner one of the servers.
+var eventCells = map[string]string{"Prosody": "c2s and go-xmpp", "ejabberd": "c2s and c2s"}
+
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	events := eventsAnywhere
@@ -84,7 +87,7 @@ func TestEvents(t *testing.T) {
 		for _, e := range events {
 			t.Run(e.name+" on "+kind, func(t *testing.T) {
 				t.Parallel()
-				c := newCounterAt(newWorld(t), start(t, e.options), "3", cells["c2s and go-xmpp"])
+				c := newCounterAt(newWorld(t), start(t, e.options), "3", cells[eventCells[kind]])
 				c.kind = kind
 				e.run(c)
 			})

@@ -25,7 +25,7 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits, "Plain": opts.Plain,
 			"Modules": opts.Modules, "ModulePath": opts.ModulePath, "Settings": opts.Settings, "Debug": opts.Debug,
 			"Hibernation": seconds(opts.Hibernation, hibernation),
-			"Port": portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
+			"Port":        portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
 			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),
 			"CertFile": cert.CertFile, "KeyFile": cert.KeyFile, "CAFile": s.CAFile,
 		})
