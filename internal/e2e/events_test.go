@@ -187,8 +187,8 @@ func tokenRevoked(c *counter) {
 	c.works("nurse")
 }
 
-// What a person has to mend is tried again after half a minute at the earliest. Meanwhile nobody may try it, for as long as quiet, but who looks
-// whether it was mended finds that sooner.
+// What a person has to mend is tried again after half a minute at the earliest. Meanwhile nobody may try it, for as long as quiet, but who
+// looks whether it was mended finds that sooner.
 const (
 	quiet  = 8 * time.Second
 	mended = 15 * time.Second

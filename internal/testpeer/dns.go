@@ -45,8 +45,8 @@ func NewDNS(t testing.TB) *DNS {
 	return d
 }
 
-// SetSRV makes addrs, each a host:port, the answer for a service such as "_xmpp-server._tcp.home.test": the first is to be tried first. The host
-// is on loopback, or one within .example.
+// SetSRV makes addrs, each a host:port, the answer for a service such as "_xmpp-server._tcp.home.test": the first is to be tried first. The
+// host is on loopback, or one within .example.
 func (d *DNS) SetSRV(service string, addrs ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

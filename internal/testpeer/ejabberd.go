@@ -61,7 +61,8 @@ func (e *ejabberd) start(t testing.TB) (*Process, error) {
 	process := Start(t, Spec{
 		Path: "erl",
 		// +S: two schedulers are plenty. -ejabberd quiet would hide what a failed test should log.
-		Args: append(e.node.flags(), "+S", "2", "-noshell", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")), "-s", "ejabberd", "-eval", evaluator),
+		Args: append(e.node.flags(), "+S", "2", "-noshell", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "spool")),
+			"-s", "ejabberd", "-eval", evaluator),
 		Env: []string{
 			"HOME=" + e.dir, "EJABBERD_CONFIG_PATH=" + filepath.Join(e.dir, "ejabberd.yml"),
 			"EJABBERD_LOG_PATH=" + filepath.Join(e.dir, "ejabberd.log"), "ERL_INETRC=" + filepath.Join(e.dir, "inetrc"),

@@ -33,13 +33,15 @@ func (s *XMPPServer) TakeResource(t testing.TB, full, password string) <-chan st
 	})
 	_ = conn.SetDeadline(time.Now().Add(readyTimeout))
 	in := bufio.NewReader(conn)
-	header := fmt.Sprintf("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='%s' version='1.0'>", s.Domain)
+	const streams = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
+	header := fmt.Sprintf("<stream:stream %s to='%s' version='1.0'>", streams, s.Domain)
+	bind := "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + resource + "</resource></bind>"
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 	for _, step := range []struct{ say, until string }{
 		{header, "</stream:features>"},
 		{"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + plain + "</auth>", "<success"},
 		{header, "</stream:features>"},
-		{"<iq type='set' id='take'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + resource + "</resource></bind></iq>", full + "</jid>"},
+		{"<iq type='set' id='take'>" + bind + "</iq>", full + "</jid>"},
 	} {
 		if err := sayAndHear(conn, in, step.say, step.until); err != nil {
 			t.Fatalf("testpeer: taking %s: waiting for %q: %v", full, step.until, err)

@@ -90,7 +90,8 @@ func clockJumps(t *testing.T, s *testpeer.XMPPServer, waits bool) {
 // pings has the server answer.
 func pings(t *testing.T, l *c2s.Link, server string) {
 	t.Helper()
-	ping := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: "ping", To: jid.MustParse(server), Payload: []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}}
+	payload := []*xmpp.Element{xmpp.NewElement(xmpp.NSPing, "ping")}
+	ping := &xmpp.Stanza{Kind: xmpp.IQ, Type: xmpp.Get, ID: "ping", To: jid.MustParse(server), Payload: payload}
 	if err := l.WriteStanza(ping); err != nil {
 		t.Fatal(err)
 	}

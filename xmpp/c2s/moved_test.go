@@ -33,13 +33,16 @@ func named(host string, r *testpeer.Relay) string {
 	return net.JoinHostPort(host, port)
 }
 
+// moving lets the name lead to another place than that of the old relay, and returns the relay there.
+type moving func(t *testing.T, s *testpeer.XMPPServer, dns *testpeer.DNS, old *testpeer.Relay) *testpeer.Relay
+
 func TestServerMoves(t *testing.T) {
 	t.Parallel()
 	for kind, start := range servers {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, testpeer.XMPPOptions{Domain: movedDomain})
-			for name, move := range map[string]func(t *testing.T, s *testpeer.XMPPServer, dns *testpeer.DNS, old *testpeer.Relay) *testpeer.Relay{
+			for name, move := range map[string]moving{
 				"to another port": toAnotherPort, "to another host": toAnotherHost, "to another address": toAnotherAddress,
 			} {
 				t.Run(name, func(t *testing.T) {
@@ -52,7 +55,7 @@ func TestServerMoves(t *testing.T) {
 }
 
 // serverMoves takes the place away where the server was: it is silent there from now on, and does not even refuse.
-func serverMoves(t *testing.T, s *testpeer.XMPPServer, move func(*testing.T, *testpeer.XMPPServer, *testpeer.DNS, *testpeer.Relay) *testpeer.Relay) {
+func serverMoves(t *testing.T, s *testpeer.XMPPServer, move moving) {
 	dns, old := testpeer.NewDNS(t), testpeer.NewRelay(t, s.DirectAddr)
 	dns.SetSRV(directService, named(movedHost, old))
 	states := supervise(t, byName(account(t, s, "alice-"+strings.ToLower(rand.Text()[:8])), dns))
