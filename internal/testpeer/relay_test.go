@@ -24,8 +24,10 @@ func through(t *testing.T) (r *Relay, near, far net.Conn) {
 	return r, near, far
 }
 
+// connect returns when the relay knows the connection, which is a moment after its ends do.
 func connect(t *testing.T, r *Relay, server net.Listener) (near, far net.Conn) {
 	t.Helper()
+	before := r.Open()
 	near, err := net.Dial("tcp4", r.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +37,11 @@ func connect(t *testing.T, r *Relay, server net.Listener) (near, far net.Conn) {
 	}
 	for _, c := range []net.Conn{near, far} {
 		t.Cleanup(func() { _ = c.Close() })
+	}
+	for deadline := time.Now().Add(10 * time.Second); r.Open() == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the relay does not take the connection")
+		}
 	}
 	return near, far
 }
