@@ -38,6 +38,41 @@ func TestDeadConnection(t *testing.T) {
 	wantIs(t, why, c2s.ErrDead)
 }
 
+// A link that nothing happens on sleeps long, and yet finds out in time that what it then writes is not heard.
+func TestDeadConnectionAfterSilence(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	l, err := h.dial(t, inTurn(
+		func(f *fake) { f.managed("id='stream1' resume='true'"); f.idle() },
+		func(f *fake) {
+			f.asked()
+			f.raw("<resumed xmlns='" + nsSM + "' previd='stream1' h='1'/>")
+			f.idle()
+		},
+		func(f *fake) {
+			f.asked()
+			f.raw("<resumed xmlns='" + nsSM + "' previd='stream1' h='2'/><message id='back'/>")
+			f.idle()
+		}), func(cfg *c2s.Config) { cfg.Idle, cfg.AckTimeout = time.Hour, 100*time.Millisecond })
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed := make(chan bool, 2)
+	l.Notify(func(c c2s.Change) {
+		if !c.Resuming {
+			resumed <- true
+		}
+	})
+	for range 2 { // on a new stream, and on one that was resumed
+		time.Sleep(300 * time.Millisecond)
+		send(t, l, "a")
+		<-resumed
+	}
+	if st, err := l.ReadStanza(); err != nil || st.ID != "back" {
+		t.Errorf("%v, %v", st, err)
+	}
+}
+
 // A server that resumes a stream and then hears nothing on it any more is asked for a new one after a while.
 func TestNumbServer(t *testing.T) {
 	t.Parallel()

@@ -73,9 +73,12 @@ func (l *Link) owes() bool {
 	return false
 }
 
-// nextDue is when the next of both is due. The caller holds mu.
+// nextDue is when something is to be said next, or must have been answered. The caller holds mu.
 func (l *Link) nextDue() time.Time {
 	ack, ask := l.ackDue(), l.askDue()
+	if l.asked.open {
+		ask = l.deadline()
+	}
 	if ask.Before(ack) {
 		return ask
 	}

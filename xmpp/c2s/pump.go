@@ -155,6 +155,7 @@ func (l *Link) goOn(b *bound) error {
 	l.heard, l.progress = time.Now(), time.Now()
 	if len(again) > 0 {
 		l.note(time.Now())
+		l.plan()
 		again = append(again, []byte(askXML))
 	}
 	l.mu.Unlock()
@@ -254,10 +255,12 @@ func (l *Link) judge(now time.Time) time.Duration {
 		l.owesAsk = true
 		return l.cfg.AckTimeout
 	}
-	if !l.hasRoom() && now.Sub(l.progress) > stuckTimeout {
+	if l.hasRoom() {
+		return due.Sub(now)
+	}
+	if now.Sub(l.progress) > stuckTimeout {
 		l.wire.drop(fmt.Errorf("%w: nothing acknowledged within %v", ErrDead, stuckTimeout))
 	}
-	// An <r/> may leave meanwhile, which is due after AckTimeout at the earliest.
 	return min(due.Sub(now), l.cfg.AckTimeout)
 }
 
