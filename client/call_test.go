@@ -1,12 +1,9 @@
 package client
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
-
-	"xtls-agent/owner"
 )
 
 // openAt returns a client whose clock says so, and who knows no other.
@@ -108,43 +105,5 @@ func TestPendingCallsAreBounded(t *testing.T) {
 	}
 	if all, err := loadPending(c.folder); err != nil || len(all) != 1 {
 		t.Errorf("%d calls after a while, %v", len(all), err)
-	}
-}
-
-// A device that does not know such calls would run a repeated one again.
-func TestCallIsNotRepeatedToWhoForgets(t *testing.T) {
-	if err := repeatable("id", true, nil); err != nil {
-		t.Error(err)
-	}
-	var unknown *CallUnknownError
-	if err := repeatable("id", false, nil); !errors.As(err, &unknown) || unknown.ID != "" || !errors.Is(err, owner.ErrOutcomeUnknown) {
-		t.Errorf("a device that forgets: %v", err)
-	}
-	silent := errors.New("no answer")
-	if err := repeatable("id", false, silent); !errors.As(err, &unknown) || unknown.ID != "id" || !errors.Is(err, silent) {
-		t.Errorf("a device that does not say: %v", err)
-	}
-}
-
-// What the device says itself ends the asking; silence does not.
-func TestInDoubt(t *testing.T) {
-	said := &owner.RequestError{Type: "cancel", Condition: "undefined-condition"}
-	for _, c := range []struct {
-		err  error
-		want bool
-	}{
-		{nil, false},
-		{owner.ErrOutcomeUnknown, true},
-		{fmt.Errorf("%w: the session ended", owner.ErrOutcomeUnknown), true},
-		{fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, said), false},
-		{fmt.Errorf("%w: %w", owner.ErrOutcomeUnknown, &owner.RequestError{Type: "wait", Condition: "resource-constraint"}), true},
-		{said, false},
-		{owner.ErrForgotten, false},
-		{owner.ErrOtherCall, false},
-		{&CallUnknownError{"id", owner.ErrOutcomeUnknown}, false},
-	} {
-		if got := inDoubt(c.err); got != c.want {
-			t.Errorf("%v: %v", c.err, got)
-		}
 	}
 }

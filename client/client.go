@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -46,8 +47,10 @@ type Client struct {
 	keys    *owner.Keyring
 	account *Account // nil: none
 	self    jid.JID  // user@host
-	places  places
 	uptime  uptime
+
+	placesMu sync.Mutex // guards places
+	places   places
 }
 
 // DefaultDir returns the folder of the user who runs the program.

@@ -26,11 +26,24 @@ type way struct {
 	text string // for people
 	lan  bool
 	dial func(context.Context) (owner.Link, string, error) // the link, and its address on the LAN
+	// stands, in the place of dial, returns what runs over a link to the server that stays when the session with the device has ended.
+	stands func(context.Context) (*owner.Owner, error)
 }
 
 // ways lists the ways to a device, the best first: where it was last seen on the LAN, where multicast DNS
 // finds it, its server. A full JID is used as it is.
-func (c *Client) ways(t Target) []way {
+func (c *Client) ways(t Target) []way { return c.waysBy(t, c.loginWay()) }
+
+// loginWay logs in at the server. Who has no account does not get there.
+func (c *Client) loginWay() way {
+	return way{text: c.Self().Domainpart(), dial: func(ctx context.Context) (owner.Link, string, error) {
+		link, err := dialServer(ctx, c.account, c.cfg.Log)
+		return link, "", err
+	}}
+}
+
+// waysBy is ways with one of choice to the server.
+func (c *Client) waysBy(t Target, server way) []way {
 	var out []way
 	p := c.placeOf(t.JID)
 	as := c.as(p)
@@ -46,10 +59,7 @@ func (c *Client) ways(t Target) []way {
 		out = append(out, c.searchWay(t.JID, dialer))
 	}
 	if c.account != nil {
-		out = append(out, way{text: c.account.JID.Domainpart(), dial: func(ctx context.Context) (owner.Link, string, error) {
-			link, err := dialServer(ctx, c.account, c.cfg.Log)
-			return link, "", err
-		}})
+		out = append(out, server)
 	}
 	return out
 }
@@ -122,13 +132,31 @@ type connection struct {
 	addr string // on the LAN
 }
 
+// Close ends what runs over the link, and the link, unless that one stays.
+func (c *connection) Close() {
+	if c.way.stands == nil {
+		c.Owner.Close()
+	}
+}
+
 // connect goes one way.
 func (c *Client) connect(ctx context.Context, w way) (*connection, error) {
+	if w.stands != nil {
+		o, err := w.stands(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &connection{o, w, ""}, nil
+	}
 	link, addr, err := w.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &connection{owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News}), w, addr}, nil
+	return &connection{owner.New(link, c.keys, c.ownerConfig()), w, addr}, nil
+}
+
+func (c *Client) ownerConfig() owner.Config {
+	return owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News}
 }
 
 // Session is an encrypted session with a device, and the link beneath.
@@ -147,12 +175,16 @@ func (s *Session) Close() {
 
 // Open opens an encrypted session with a paired device, over the first way that leads to it.
 func (c *Client) Open(ctx context.Context, t Target) (*Session, error) {
+	return c.openBy(ctx, t, c.ways(t))
+}
+
+func (c *Client) openBy(ctx context.Context, t Target, ways []way) (*Session, error) {
 	if t.Addr == "" && len(c.keys.Devices.ByJID(t.JID.Bare())) == 0 {
 		return nil, fmt.Errorf("%s: %w", t.JID.Bare(), owner.ErrNotPaired)
 	}
 	var failures []failure
-	for _, w := range c.ways(t) {
-		s, err := c.openBy(ctx, t, w)
+	for _, w := range ways {
+		s, err := c.openVia(ctx, t, w)
 		if err == nil {
 			return s, nil
 		}
@@ -165,7 +197,7 @@ func (c *Client) Open(ctx context.Context, t Target) (*Session, error) {
 	return nil, c.explain(t, failures)
 }
 
-func (c *Client) openBy(ctx context.Context, t Target, w way) (*Session, error) {
+func (c *Client) openVia(ctx context.Context, t Target, w way) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	conn, err := c.connect(ctx, w)

@@ -29,7 +29,11 @@ func (c *Client) Devices() []Device {
 
 // Commands lists what the device offers, and remembers the names for completion.
 func (s *Session) Commands(ctx context.Context) ([]owner.Command, error) {
-	items, err := s.Session.Commands(ctx)
+	return s.c.commands(ctx, s.Session)
+}
+
+func (c *Client) commands(ctx context.Context, s *owner.Session) ([]owner.Command, error) {
+	items, err := s.Commands(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +41,9 @@ func (s *Session) Commands(ctx context.Context) ([]owner.Command, error) {
 	for _, item := range items {
 		names = append(names, item.Node)
 	}
-	device := s.Device().JID.String()
-	if !slices.Equal(names, s.c.places[device].Commands) {
-		if err := s.c.updatePlace(device, func(p *place) { p.Commands = names }); err != nil {
-			s.c.cfg.Log.Debug("remembering commands", "err", err)
+	if !slices.Equal(names, c.placeOf(s.Device().JID).Commands) {
+		if err := c.updatePlace(s.Device().JID.String(), func(p *place) { p.Commands = names }); err != nil {
+			c.cfg.Log.Debug("remembering commands", "err", err)
 		}
 	}
 	return items, nil

@@ -37,7 +37,7 @@ func (c *Client) introduce(ctx context.Context, s *owner.Session, as jid.JID) er
 	if err != nil {
 		return err
 	}
-	o := owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News})
+	o := owner.New(link, c.keys, c.ownerConfig())
 	defer o.Close()
 	first, err := o.Open(ctx, full)
 	if err != nil {

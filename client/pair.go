@@ -97,5 +97,5 @@ func (c *Client) wrongPIN(device string, err error) error {
 	if err := c.updatePlace(device, func(p *place) { p.WrongPINs++ }); err != nil {
 		c.cfg.Log.Debug("counting wrong PINs", "err", err)
 	}
-	return &WrongPINError{err, c.places[device].WrongPINs >= manyWrongPINs}
+	return &WrongPINError{err, c.known()[device].WrongPINs >= manyWrongPINs}
 }

@@ -61,19 +61,32 @@ func (c *Client) updatePlace(key string, change func(*place)) error {
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	c.places = all
+	c.setPlaces(all)
 	if string(before) == string(after) {
 		return nil
 	}
 	return c.folder.Write(placesFile, after)
 }
 
+// known returns what is remembered of all. A map that was set is not changed any more.
+func (c *Client) known() places {
+	c.placesMu.Lock()
+	defer c.placesMu.Unlock()
+	return c.places
+}
+
+func (c *Client) setPlaces(p places) {
+	c.placesMu.Lock()
+	defer c.placesMu.Unlock()
+	c.places = p
+}
+
 // placeOf returns what is remembered of the device with a JID.
-func (c *Client) placeOf(j jid.JID) place { return c.places[j.Bare().String()] }
+func (c *Client) placeOf(j jid.JID) place { return c.known()[j.Bare().String()] }
 
 // at returns what is remembered of the device at an address.
 func (c *Client) at(addr string) place {
-	for _, p := range c.places {
+	for _, p := range c.known() {
 		if p.Addr == addr && p.As != "" {
 			return p
 		}

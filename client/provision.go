@@ -125,7 +125,7 @@ func (c *Client) awaitOnLAN(ctx context.Context, device jid.JID) {
 	defer cancel()
 	there := c.lanWay(p.Addr, lan.Dialer{Local: c.as(p), Remote: device, Timeout: lanDialTimeout})
 	for ctx.Err() == nil {
-		s, err := c.openBy(ctx, Target{JID: device}, there)
+		s, err := c.openVia(ctx, Target{JID: device}, there)
 		if err == nil {
 			s.Close()
 			return
@@ -149,7 +149,7 @@ func (c *Client) meet(ctx context.Context, device jid.JID) error {
 	if err != nil {
 		return err
 	}
-	o := owner.New(link, c.keys, owner.Config{Rand: c.cfg.Rand, Log: c.cfg.Log, News: c.cfg.News})
+	o := owner.New(link, c.keys, c.ownerConfig())
 	defer o.Close()
 	for tries := 0; ; tries++ {
 		s, err := o.Open(ctx, device)

@@ -17,20 +17,21 @@ func dialServer(ctx context.Context, a *Account, log *slog.Logger) (owner.Link, 
 	if err != nil {
 		return nil, err
 	}
-	password := func() (string, error) { return a.Password(), nil }
 	if a.Link == LinkC2S {
-		link, err := c2s.Dial(ctx, c2s.Config{JID: a.JID, Password: password, Server: a.Server, Roots: roots, Log: log})
+		link, err := c2s.Dial(ctx, c2s.Config{JID: a.JID, Password: a.password, Server: a.Server, Roots: roots, Log: log})
 		if err != nil {
 			return nil, err
 		}
 		return link, nil
 	}
-	link, err := goxmpp.Dial(ctx, goxmpp.Config{JID: a.JID, Password: password, Server: a.Server, Roots: roots, Log: log})
+	link, err := goxmpp.Dial(ctx, goxmpp.Config{JID: a.JID, Password: a.password, Server: a.Server, Roots: roots, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	return link, nil
 }
+
+func (a *Account) password() (string, error) { return a.Password(), nil }
 
 // roots returns the CAs for the server; nil means the system's.
 func (a *Account) roots() (*x509.CertPool, error) {

@@ -143,13 +143,13 @@ func (s *States) Hear(session *xmpp.Session) {
 			return // a device of another make; its commands still work
 		}
 		for _, r := range reports {
-			s.hear(r)
+			s.Note(r)
 		}
 	})
 }
 
-// hear is Set within bounds: what a device tells does not fill its owner's memory.
-func (s *States) hear(r Report) {
+// Note is Set within bounds: what a device tells does not fill its owner's memory.
+func (s *States) Note(r Report) {
 	s.mu.Lock()
 	_, known := s.find(r.Command)
 	room := known || len(s.reports) < maxStates

@@ -41,6 +41,10 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 		cancel()
 		ask.asking.Wait()
 	}()
+	last, known := o.presence.lastSeen(device)
+	if known {
+		ask.of(ctx, last)
+	}
 	for {
 		online, changed := o.presence.resources(device)
 		if err := o.presence.failure(device); err != nil {
@@ -54,10 +58,14 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 			return full, nil
 		case <-changed:
 		case <-ctx.Done():
-			return jid.JID{}, notFound(device, len(ask.asked) > 0)
+			return jid.JID{}, notFound(device, len(online) > 0)
 		}
 	}
 }
+
+// Expect says where the device was last: it is asked there, too, besides where it shows itself. A device that has removed this owner shows itself
+// to him no more, but says so to who asks.
+func (o *Owner) Expect(full jid.JID) { o.presence.expect(full) }
 
 // maxAsked is how many resources are asked at a time.
 const maxAsked = 8
@@ -153,6 +161,18 @@ func (o *Owner) isDevice(ctx context.Context, full jid.JID) bool {
 	return err == nil && info.Has(jingle.NSSecurity)
 }
 
+// notice remembers who shows himself, and tells of a paired device that comes or goes: not again of one that is there, since it shows
+// itself whenever it is looked for.
+func (o *Owner) notice(ctx context.Context, r *xmpp.Request) {
+	before, _ := o.presence.resources(r.From)
+	o.presence.handle(ctx, r)
+	after, _ := o.presence.resources(r.From)
+	there := slices.ContainsFunc(after, r.From.Equal)
+	if from := r.From.Bare(); there != slices.ContainsFunc(before, r.From.Equal) && len(o.keys.Devices.ByJID(from)) > 0 {
+		o.shown(from)
+	}
+}
+
 // approve lets a paired device see when this client is there: the subscription goes both ways. Nobody
 // else's request is answered here: it is for the person's own client.
 func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
@@ -169,15 +189,18 @@ func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
 type watcher struct {
 	mu      sync.Mutex // guards all below
 	online  map[string][]jid.JID
-	failed  map[string]error // by bare JID: why a server could not pass our presence on, and will not be able to
-	changed chan struct{}    // closed and replaced at each change
+	last    map[string]jid.JID // where a device was before
+	failed  map[string]error   // by bare JID: why a server could not pass our presence on, and will not be able to
+	changed chan struct{}      // closed and replaced at each change
 }
 
 // maxResources bounds what is remembered, in all.
 const maxResources = 256
 
 func newWatcher() *watcher {
-	return &watcher{online: make(map[string][]jid.JID), failed: make(map[string]error), changed: make(chan struct{})}
+	return &watcher{
+		online: make(map[string][]jid.JID), last: make(map[string]jid.JID), failed: make(map[string]error), changed: make(chan struct{}),
+	}
 }
 
 func (w *watcher) handle(_ context.Context, r *xmpp.Request) {
@@ -221,6 +244,21 @@ func (w *watcher) failure(device jid.JID) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed[device.Bare().String()]
+}
+
+// expect notes where a device was last.
+func (w *watcher) expect(full jid.JID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last[full.Bare().String()] = full
+}
+
+// lastSeen returns it, if it is known.
+func (w *watcher) lastSeen(device jid.JID) (full jid.JID, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	full, known = w.last[device.Bare().String()]
+	return full, known
 }
 
 // resources returns the full JIDs of device that are online, and a channel that is closed at the next change.

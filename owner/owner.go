@@ -28,6 +28,9 @@ type Config struct {
 	// News hears what a device tells its owner unasked, such as that there is a new owner: a line for
 	// people, from a device that has proven itself. It must not block; may be nil.
 	News func(device Device, line string)
+	// Shown hears that a paired device, by its bare JID, has shown itself on the link, with whichever resource, or has gone. The server says so:
+	// it is a hint, no more. It must not block; may be nil.
+	Shown func(device jid.JID)
 }
 
 // Owner is the owner's side on one link.
@@ -36,6 +39,7 @@ type Owner struct {
 	log      *slog.Logger
 	rand     io.Reader
 	news     func(Device, string)
+	shown    func(jid.JID)
 	session  *xmpp.Session
 	xtls     *xtls.Endpoint
 	registry *disco.Registry
@@ -46,6 +50,33 @@ type Owner struct {
 
 // New takes over link and serves it until Close.
 func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
+	o := Mount(xmpp.NewSession(link, cfg.Log), keys, cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel = cancel
+	o.served.Go(func() { _ = o.session.Serve(ctx) })
+	return o
+}
+
+// Mount is New for a session that somebody else serves, and does not do so yet. Close ends it all the same.
+func Mount(s *xmpp.Session, keys *Keyring, cfg Config) *Owner {
+	cfg = cfg.withDefaults()
+	o := &Owner{keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, shown: cfg.Shown, session: s, presence: newWatcher(), cancel: func() {}}
+	o.registry = disco.NewRegistry(capsNode, disco.Info{
+		Identities: []disco.Identity{cfg.Program},
+		Features:   append(xtls.Features(), xmpp.NSPing),
+	})
+	disco.Serve(s, o.registry)
+	s.HandlePing()
+	pairing.RefusePubkeys(s)
+	s.HandlePresence(o.notice)
+	s.HandlePresence(o.approve)
+	o.xtls = xtls.New(s, xtls.Config{
+		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Tickets: keys.tickets, Rand: cfg.Rand, Log: cfg.Log,
+	})
+	return o
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -58,24 +89,10 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 	if cfg.News == nil {
 		cfg.News = func(Device, string) {}
 	}
-	s := xmpp.NewSession(link, cfg.Log)
-	o := &Owner{keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, session: s, presence: newWatcher()}
-	o.registry = disco.NewRegistry(capsNode, disco.Info{
-		Identities: []disco.Identity{cfg.Program},
-		Features:   append(xtls.Features(), xmpp.NSPing),
-	})
-	disco.Serve(s, o.registry)
-	s.HandlePing()
-	pairing.RefusePubkeys(s)
-	s.HandlePresence(o.presence.handle)
-	s.HandlePresence(o.approve)
-	o.xtls = xtls.New(s, xtls.Config{
-		Certificate: keys.Identity.Certificate, Trust: pairing.Trust(keys.Devices), Tickets: keys.tickets, Rand: cfg.Rand, Log: cfg.Log,
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	o.cancel = cancel
-	o.served.Go(func() { _ = s.Serve(ctx) })
-	return o
+	if cfg.Shown == nil {
+		cfg.Shown = func(jid.JID) {}
+	}
+	return cfg
 }
 
 // Close ends what runs over the link, and the link.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"mellium.im/xmpp/jid"
 
@@ -26,6 +28,7 @@ type Session struct {
 	session *xmpp.Session
 	device  trust.Record
 	states  *control.States
+	heard   atomic.Pointer[time.Time] // when the device last gave a sign of life: a ping, or the answer to one
 	served  sync.WaitGroup
 }
 
@@ -57,7 +60,11 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log), states: control.NewStates()}
-	s.session.HandlePing()
+	s.hear()
+	s.session.HandleIQ(xmpp.Get, xmpp.NSPing, "ping", func(_ context.Context, r *xmpp.Request) {
+		s.hear()
+		r.Reply()
+	})
 	s.states.Hear(s.session)
 	pairing.AnswerPubkeys(s.session, o.keys.Identity.DER())
 	known, _ := o.keys.Devices.Trusted(full.Bare(), trust.Fingerprint(conn.Pin))
@@ -93,12 +100,18 @@ func (o *Owner) stream(ctx context.Context, conn *xtls.Conn) (xmpp.Link, error) 
 
 // Close ends the session: stream, TLS, transport, Jingle.
 func (s *Session) Close() {
-	_ = s.session.Close()
+	s.end()
 	s.served.Wait()
 }
 
+// end is Close for who does not wait for it.
+func (s *Session) end() { _ = s.session.Close() }
+
 // Device returns the record of the device.
 func (s *Session) Device() trust.Record { return s.device }
+
+// Peer returns where the device is: its full JID on a server, its bare one on the LAN.
+func (s *Session) Peer() jid.JID { return s.conn.Peer }
 
 // Security describes the encryption, for people: protocol and cipher suite, and whether an earlier session was resumed.
 func (s *Session) Security() string {
@@ -116,6 +129,25 @@ func (s *Session) Security() string {
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.session.Done() }
+
+// ended reports whether the session has ended.
+func (s *Session) ended() bool {
+	select {
+	case <-s.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// hear notes a sign of life.
+func (s *Session) hear() {
+	now := time.Now() // monotonic: a clock that is set does not matter
+	s.heard.Store(&now)
+}
+
+// lastHeard is when there was one.
+func (s *Session) lastHeard() time.Time { return *s.heard.Load() }
 
 // Commands lists what the device offers to this owner.
 func (s *Session) Commands(ctx context.Context) ([]disco.Item, error) {

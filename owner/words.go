@@ -25,6 +25,7 @@ type (
 	Command = disco.Item
 	Program = disco.Identity
 	Link    = xmpp.Link
+	Outer   = xmpp.Session // of a Link: with the server, or with the device on the LAN
 	Store   = trust.Store
 	Shared  = trust.Shared
 	Call    = adhoc.Call

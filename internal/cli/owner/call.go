@@ -100,8 +100,14 @@ func (p *program) call(ctx context.Context, device, command, id string, values o
 	}
 	asked := false
 	steps := newProgress(p.std.Err)
-	s, res, err := c.Call(ctx, client.CallRequest{
-		Target: t, Command: command, ID: id, Progress: steps.show,
+	f := c.FollowForCall(t, func(s owner.Standing, _ error) {
+		if s == owner.Reconnecting {
+			steps.show("reconnecting…")
+		}
+	})
+	defer f.Close()
+	res, err := f.Call(ctx, client.CallRequest{
+		Command: command, ID: id,
 		Fill: func(f *owner.Form) (owner.Values, error) {
 			asked = true
 			if err := checkSecrets(f, args); err != nil {
@@ -111,13 +117,10 @@ func (p *program) call(ctx context.Context, device, command, id string, values o
 		},
 	})
 	steps.end()
-	if s != nil {
-		defer s.Close()
-	}
 	var answered *owner.RequestError
 	switch {
-	case s != nil && errors.As(err, &answered) && answered.Condition == owner.ItemNotFound:
-		return noSuchCommand(ctx, s, command)
+	case errors.As(err, &answered) && answered.Condition == owner.ItemNotFound:
+		return noSuchCommand(ctx, f, command)
 	case err != nil:
 		return err
 	}
@@ -169,8 +172,8 @@ func printable(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func noSuchCommand(ctx context.Context, s *client.Session, command string) error {
-	items, err := s.Commands(ctx)
+func noSuchCommand(ctx context.Context, f *client.Following, command string) error {
+	items, err := f.Commands(ctx)
 	if err != nil {
 		return cli.Usagef("the device has no command %.40q", command)
 	}

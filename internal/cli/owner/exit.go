@@ -85,7 +85,7 @@ func plain(said string) string {
 }
 
 func meaning(err error) (string, int) {
-	var unknown *client.CallUnknownError
+	var unknown *owner.CallUnknownError
 	if errors.As(err, &unknown) {
 		return doubt(unknown), exitUnknown
 	}
@@ -113,7 +113,7 @@ func meaning(err error) (string, int) {
 }
 
 // doubt says why it is not known what came of a call, and what can be done.
-func doubt(e *client.CallUnknownError) string {
+func doubt(e *owner.CallUnknownError) string {
 	var answered *owner.RequestError
 	switch {
 	case e.ID != "":

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"io"
+	"sync"
 
 	"xtls-agent/internal/cli"
 )
@@ -10,7 +11,9 @@ import (
 type progress struct {
 	out  io.Writer
 	live bool
-	open bool // the changing line stands there
+
+	mu   sync.Mutex // guards open, and that lines come whole
+	open bool       // the changing line stands there
 }
 
 func newProgress(out io.Writer) *progress {
@@ -22,6 +25,8 @@ func newProgress(out io.Writer) *progress {
 const eraseLine = "\r\x1b[K"
 
 func (p *progress) show(step string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.live {
 		printf(p.out, "%s\n", step)
 		return
@@ -32,6 +37,8 @@ func (p *progress) show(step string) {
 
 // end makes room for something else.
 func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.open {
 		printf(p.out, eraseLine)
 		p.open = false

@@ -1,0 +1,359 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"xtls-agent/control"
+)
+
+// Follow says which device is followed, and how.
+type Follow struct {
+	// Open opens a session with the device, by whatever way there is; it must heed its context. release, which may be nil, is called
+	// when the session has ended and is closed: for a link of its own, say. Open is not called again before.
+	Open func(ctx context.Context) (s *Session, release func(), err error)
+
+	// Final reports whether another attempt is of no use after an error of Open, besides those of [IsFinal]. Nil: none.
+	Final func(err error) bool
+	// Await has a device waited for that is not there at first, or whose server is not. Without it, that is the end; what is tried again is
+	// an attempt whose line was lost, for half a minute.
+	Await bool
+	// Patience is for how long a device is looked for whose session has ended; 0: for ever.
+	Patience time.Duration
+	// Quiet is for how long nothing may come from the device before it is asked whether it is there. The default is a little more than
+	// the time in which a device asks by itself.
+	Quiet time.Duration
+
+	// Changed returns a channel that is closed when it is worth trying now, or looking whether the device is still there: the network
+	// has changed, or the device has shown itself. Nil: nobody says so.
+	Changed func() <-chan struct{}
+	// Notify hears of each change of how it stands; err is why it is not Connected. It must not block. May be nil.
+	Notify func(s Standing, err error)
+
+	Log    *slog.Logger   // nil: silence
+	Jitter func() float64 // in [0, 1); nil: by chance
+}
+
+// Following stays with a device across sessions: when one has ended it opens another, for as long as that is of any use. What the device tells,
+// and what it was asked, outlasts them: see Watch and CallOnce.
+type Following struct {
+	cfg    Follow
+	states *control.States
+	cancel context.CancelFunc
+	over   chan struct{} // closed when it will open no session any more
+	check  chan struct{} // holds one token: to look whether the device is still there
+	run    sync.WaitGroup
+	pause  time.Duration // before the next attempt; follow's alone
+
+	mu       sync.Mutex // guards all below
+	standing Standing
+	since    time.Time
+	why      error    // why it is not Connected
+	session  *Session // nil while there is none
+	faltered bool     // the line beneath session is lost, and may come back
+	changed  chan struct{}
+}
+
+// NewFollowing begins to follow a device, until Close.
+func NewFollowing(cfg Follow) *Following {
+	cfg = cfg.withDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &Following{
+		cfg: cfg, states: control.NewStates(), cancel: cancel, over: make(chan struct{}), check: make(chan struct{}, 1),
+		standing: Connecting, since: time.Now(), changed: make(chan struct{}),
+	}
+	f.run.Go(func() { f.follow(ctx) })
+	return f
+}
+
+func (cfg Follow) withDefaults() Follow {
+	if cfg.Quiet <= 0 {
+		cfg.Quiet = quiet
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func() <-chan struct{} { return nil }
+	}
+	if cfg.Final == nil {
+		cfg.Final = func(error) bool { return false }
+	}
+	if cfg.Notify == nil {
+		cfg.Notify = func(Standing, error) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
+	return cfg
+}
+
+// Close ends the session, if there is one, and looks for no other.
+func (f *Following) Close() {
+	f.cancel()
+	f.run.Wait()
+}
+
+// Done is closed when no session will be opened any more: after Close, or since it would be of no use. Err says why.
+func (f *Following) Done() <-chan struct{} { return f.over }
+
+// Err returns why there is no session, or nil while there is one.
+func (f *Following) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.why
+}
+
+// Session returns the session that is open, and waits for one. Who uses it does not close it.
+func (f *Following) Session(ctx context.Context) (*Session, error) {
+	for {
+		f.mu.Lock()
+		s, why, changed := f.session, f.why, f.changed
+		f.mu.Unlock()
+		if s != nil && !s.ended() {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-f.over:
+			return nil, f.Err()
+		case <-ctx.Done():
+			if why == nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, fmt.Errorf("%w: %w", why, context.Cause(ctx))
+		}
+	}
+}
+
+// Faltered notes that the line beneath the session is lost and may come back, as a [c2s.Link] does that resumes its stream. Until
+// Recovered the session is not given up for being silent.
+func (f *Following) Faltered(why error) {
+	f.mu.Lock()
+	f.faltered = f.session != nil
+	falters := f.faltered
+	f.mu.Unlock()
+	if falters {
+		f.enter(ended, why)
+	}
+}
+
+// Recovered notes that the line is back.
+func (f *Following) Recovered() {
+	f.mu.Lock()
+	recovers := f.faltered && f.session != nil
+	f.faltered = false
+	f.mu.Unlock()
+	if recovers {
+		f.enter(opened, nil)
+		f.Check()
+	}
+}
+
+// Check has the device asked whether it is still there.
+func (f *Following) Check() {
+	select {
+	case f.check <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
+// follow is the life of a Following: one session after another.
+func (f *Following) follow(ctx context.Context) {
+	defer close(f.over)
+	for first := true; ; first = false {
+		s, release, err := f.open(ctx, first)
+		if err != nil {
+			f.enter(failed, err)
+			return
+		}
+		begun := time.Now()
+		f.stay(ctx, s, first)
+		if f.pause = max(f.pause, firstPause); time.Since(begun) >= stable {
+			f.pause = firstPause
+		}
+		if release != nil {
+			release()
+		}
+	}
+}
+
+// How a device is reached again: not all of a house at once.
+const (
+	firstPause = 500 * time.Millisecond
+	lastPause  = time.Minute
+	// stable is how long a session must have lasted for its end to count as the first.
+	stable = 10 * time.Second
+	// firstPatience is for how long a first session is tried to open whose line is lost on the way.
+	firstPatience = 30 * time.Second
+)
+
+// open opens a session. Its error is that there will be none.
+func (f *Following) open(ctx context.Context, first bool) (*Session, func(), error) {
+	awaited := f.cfg.Await || !first
+	until := f.patience(awaited)
+	for {
+		changed := f.cfg.Changed() // from here on: an attempt that takes long does not hear of it
+		if !f.rest(ctx, f.pause, changed) {
+			return nil, nil, context.Cause(ctx)
+		}
+		f.pause = min(max(2*f.pause, firstPause), lastPause)
+		s, release, err := f.cfg.Open(ctx)
+		switch {
+		case err == nil:
+			return s, release, nil
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case IsFinal(err), f.cfg.Final(err), !awaited && !isCut(err), time.Now().After(until):
+			return nil, nil, err
+		}
+		f.cfg.Log.Debug("no session yet", "err", err)
+		f.enter(turnOf(err), err)
+	}
+}
+
+// patience is until when to try.
+func (f *Following) patience(awaited bool) time.Time {
+	switch {
+	case !awaited:
+		return time.Now().Add(firstPatience)
+	case f.cfg.Patience > 0:
+		return time.Now().Add(f.cfg.Patience)
+	}
+	return time.Now().AddDate(100, 0, 0)
+}
+
+// turnOf is what an attempt that failed with err means.
+func turnOf(err error) turn {
+	if isMissing(err) {
+		return missed
+	}
+	return ended
+}
+
+// rest waits for pause, more or less, or until it is worth trying. It reports whether ctx lasts.
+func (f *Following) rest(ctx context.Context, pause time.Duration, changed <-chan struct{}) bool {
+	timer := time.NewTimer(pause/2 + time.Duration(f.cfg.Jitter()*float64(pause)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-changed:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// stay stays with a session to its end, and closes it.
+func (f *Following) stay(ctx context.Context, s *Session, first bool) {
+	f.hold(s)
+	within, end := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	if !first {
+		beside.Go(func() { f.missCommands(within, s) })
+	}
+	beside.Go(func() {
+		for r := range s.Watch(context.Background()) { // ends with the session
+			f.states.Note(r)
+		}
+	})
+	beside.Go(func() { f.listen(within, s) })
+	select {
+	case <-s.Done():
+	case <-ctx.Done():
+	}
+	end()
+	s.Close()
+	beside.Wait()
+	f.letGo(ctx)
+}
+
+// hold makes s the session that there is.
+func (f *Following) hold(s *Session) {
+	f.mu.Lock()
+	f.session, f.faltered = s, false
+	f.mu.Unlock()
+	f.enter(opened, nil)
+}
+
+// letGo is the end of the session that there was.
+func (f *Following) letGo(ctx context.Context) {
+	f.mu.Lock()
+	f.session, f.faltered = nil, false
+	f.mu.Unlock()
+	if ctx.Err() == nil { // else nobody looks for another
+		f.enter(ended, errSessionEnded)
+	}
+}
+
+var errSessionEnded = errors.New("the session with the device has ended")
+
+// enter is the one place where it comes to stand otherwise.
+func (f *Following) enter(t turn, why error) {
+	f.mu.Lock()
+	next, ok := f.standing.next(t)
+	if ok {
+		f.standing, f.since = next, time.Now()
+	}
+	f.why = why
+	close(f.changed)
+	f.changed = make(chan struct{})
+	f.mu.Unlock()
+	if ok {
+		f.cfg.Notify(next, why)
+	}
+}
+
+const (
+	// quiet is more than the two minutes after which a device asks its owner for a sign of life.
+	quiet = 150 * time.Second
+	// A ping may stand behind a large stanza on a slow line; who has reason to doubt waits less.
+	pingTimeout  = 45 * time.Second
+	checkTimeout = 15 * time.Second
+)
+
+// listen sees to it that a session ends whose device is silent.
+func (f *Following) listen(ctx context.Context, s *Session) {
+	for {
+		within, changed := pingTimeout, f.cfg.Changed()
+		timer := time.NewTimer(f.cfg.Quiet - time.Since(s.lastHeard()))
+		select {
+		case <-timer.C:
+			if time.Since(s.lastHeard()) < f.cfg.Quiet {
+				continue
+			}
+		case <-changed:
+			within = checkTimeout
+		case <-f.check:
+			within = checkTimeout
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+		if !f.answers(ctx, s, within) {
+			return
+		}
+	}
+}
+
+// answers asks the device for a sign of life, and ends the session if there is none. While its line may come back, that says nothing.
+func (f *Following) answers(ctx context.Context, s *Session, within time.Duration) bool {
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := s.Ping(limited)
+	f.mu.Lock()
+	faltered := f.faltered
+	f.mu.Unlock()
+	if err == nil || ctx.Err() != nil || faltered {
+		s.hear()
+		return ctx.Err() == nil
+	}
+	f.cfg.Log.Info("the device is silent", "err", err)
+	s.end()
+	return false
+}
