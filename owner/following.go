@@ -56,6 +56,7 @@ type Following struct {
 	why      error    // why it is not Connected
 	session  *Session // nil while there is none
 	faltered bool     // the line beneath session is lost, and may come back
+	falters  int      // how often it was
 	changed  chan struct{}
 }
 
@@ -136,6 +137,7 @@ func (f *Following) Session(ctx context.Context) (*Session, error) {
 func (f *Following) Faltered(why error) {
 	f.mu.Lock()
 	f.faltered = f.session != nil
+	f.falters++
 	falters := f.faltered
 	f.mu.Unlock()
 	if falters {
@@ -341,19 +343,24 @@ func (f *Following) listen(ctx context.Context, s *Session) {
 	}
 }
 
-// answers asks the device for a sign of life, and ends the session if there is none. While its line may come back, that says nothing.
+// answers asks the device for a sign of life, and ends the session if there is none. What was lost with the line, or waits for it, says nothing.
 func (f *Following) answers(ctx context.Context, s *Session, within time.Duration) bool {
+	lost, before := f.line()
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := s.Ping(limited)
-	f.mu.Lock()
-	faltered := f.faltered
-	f.mu.Unlock()
-	if err == nil || ctx.Err() != nil || faltered {
+	if _, after := f.line(); err == nil || ctx.Err() != nil || lost || after != before {
 		s.hear()
 		return ctx.Err() == nil
 	}
 	f.cfg.Log.Info("the device is silent", "err", err)
 	s.end()
 	return false
+}
+
+// line says whether the line beneath the session is lost, and how often it was.
+func (f *Following) line() (lost bool, times int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.faltered, f.falters
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,13 +60,7 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conn: conn, session: xmpp.NewSession(link, o.log), states: control.NewStates()}
-	s.hear()
-	s.session.HandleIQ(xmpp.Get, xmpp.NSPing, "ping", func(_ context.Context, r *xmpp.Request) {
-		s.hear()
-		r.Reply()
-	})
-	s.states.Hear(s.session)
+	s := newSession(conn, link, o.log)
 	pairing.AnswerPubkeys(s.session, o.keys.Identity.DER())
 	known, _ := o.keys.Devices.Trusted(full.Bare(), trust.Fingerprint(conn.Pin))
 	s.session.HandleMessage(xmpp.NSClient, "body", func(_ context.Context, r *xmpp.Request) {
@@ -82,6 +77,18 @@ func (o *Owner) open(ctx context.Context, full jid.JID) (*Session, error) {
 	}
 	o.log.Debug("encrypted session open", "device", full.String(), "security", s.Security())
 	return s, nil
+}
+
+// newSession is a session on link, which is not served yet.
+func newSession(conn *xtls.Conn, link xmpp.Link, log *slog.Logger) *Session {
+	s := &Session{conn: conn, session: xmpp.NewSession(link, log), states: control.NewStates()}
+	s.hear()
+	s.session.HandleIQ(xmpp.Get, xmpp.NSPing, "ping", func(_ context.Context, r *xmpp.Request) {
+		s.hear()
+		r.Reply()
+	})
+	s.states.Hear(s.session)
+	return s
 }
 
 // stream opens the end-to-end stream (XEP-0247) on conn. Its header names both sides; one

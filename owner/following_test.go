@@ -1,0 +1,494 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"xtls-agent/control"
+	"xtls-agent/control/journal"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/disco"
+	"xtls-agent/xmpp/linktest"
+	"xtls-agent/xtls"
+)
+
+// A home has a device, to which these tests open sessions, and cut them.
+type home struct {
+	t      *testing.T
+	names  []string // of the commands
+	states *control.States
+	memory *journal.Journal // nil: the device remembers no calls
+	runs   atomic.Int32
+	takes  time.Duration // of a command
+	mute   atomic.Bool   // what its owner says from now on is lost
+
+	mu    sync.Mutex // guards all below
+	err   error      // of the next attempts
+	tries []time.Time
+	line  xmpp.Link // of the device, in the session that is open
+}
+
+func newHome(t *testing.T) *home {
+	return &home{t: t, names: []string{"lamp"}, states: control.NewStates(),
+		memory: journal.Open(journal.Nowhere{}, nil, true, time.Now, slog.New(slog.DiscardHandler))}
+}
+
+// follow follows the device until the test's bubble ends.
+func (h *home) follow(cfg Follow) *Following {
+	cfg.Open = h.open
+	cfg.Jitter = func() float64 { return 0.5 } // a pause is what it says
+	f := NewFollowing(cfg)
+	h.t.Cleanup(f.Close)
+	return f
+}
+
+// deafLink loses what is said while its home is mute.
+type deafLink struct {
+	xmpp.Link
+	home *home
+}
+
+func (l deafLink) WriteStanza(st *xmpp.Stanza) error {
+	if l.home.mute.Load() {
+		return nil
+	}
+	return l.Link.WriteStanza(st)
+}
+
+// open is what a Following opens a session by.
+func (h *home) open(ctx context.Context) (*Session, func(), error) {
+	mine, its := linktest.Pipe(me.Bare().String(), box.Bare().String())
+	if err := h.try(its); err != nil {
+		return nil, nil, err
+	}
+	leave := h.serve(its)
+	s := newSession(&xtls.Conn{Peer: box}, deafLink{mine, h}, nil)
+	s.served.Go(func() { _ = s.session.Serve(context.Background()) })
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		leave()
+		return nil, nil, err
+	}
+	return s, leave, nil
+}
+
+// try notes an attempt, and returns what it ends with.
+func (h *home) try(line xmpp.Link) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tries = append(h.tries, time.Now())
+	h.line = line
+	return h.err
+}
+
+// serve is the device's part of a session, until it is left.
+func (h *home) serve(line xmpp.Link) (leave func()) {
+	commands := control.NewRegistry(nil)
+	if h.memory != nil {
+		commands.Remember(h.memory)
+	}
+	for _, name := range h.names {
+		if err := commands.Add(control.Command{Name: name, Run: h.run}); err != nil {
+			h.t.Error(err)
+		}
+	}
+	device := xmpp.NewSession(line, nil)
+	registry := disco.NewRegistry("urn:test", disco.Info{})
+	disco.Serve(device, registry)
+	device.HandlePing()
+	commands.Mount(device, registry, control.Actor{Owner: me.Bare(), Fingerprint: "f"})
+	told := h.states.Mount(device)
+	var served sync.WaitGroup
+	served.Go(func() { _ = device.Serve(context.Background()) })
+	served.Go(told.Run)
+	return func() {
+		_ = device.Close()
+		served.Wait()
+		h.t.Cleanup(commands.Close) // what runs goes on
+	}
+}
+
+func (h *home) run(context.Context, control.Call) (control.Result, error) {
+	n := h.runs.Add(1)
+	time.Sleep(h.takes)
+	return control.Result{Output: fmt.Sprint("run ", n)}, nil
+}
+
+// fail lets the next attempts end with err; nil: not any more.
+func (h *home) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+}
+
+// cut cuts the line of the session that is open.
+func (h *home) cut() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = h.line.Close()
+}
+
+func (h *home) tried() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.tries)
+}
+
+// heard collects what a Following tells, in words.
+type heard struct {
+	mu    sync.Mutex // guards words
+	words []string
+}
+
+// hear hears f until it is over, or the test is.
+func hear(t *testing.T, f *Following) *heard {
+	h, done := new(heard), make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range f.Watch(context.Background()) {
+			h.mu.Lock()
+			if h.words = append(h.words, string(e.Standing)); e.Standing == "" {
+				h.words[len(h.words)-1] = e.Command + " " + e.State.String()
+			}
+			h.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() { f.Close(); <-done })
+	return h
+}
+
+// take returns what was told since it was asked last, once nothing more comes by itself.
+func (h *heard) take() []string {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	words := h.words
+	h.words = nil
+	return words
+}
+
+// sleep lets time pass, and all that happens in it.
+func sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func want(t *testing.T, what string, got []string, words ...string) {
+	t.Helper()
+	if !slices.Equal(got, words) {
+		t.Errorf("%s: told %q, want %q", what, got, words)
+	}
+}
+
+// Sessions come and go; how it stands is told, and each state once: again only if it has changed.
+func TestFollowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.names = []string{"lamp", "door"}
+		h.states.Set("lamp", State{Word: "on"})
+		h.states.Set("door", State{Word: "shut"})
+		f := h.follow(Follow{})
+		said := hear(t, f)
+		want(t, "at first", said.take(), "connected", "door shut", "lamp on")
+		h.states.Set("lamp", State{Word: "off"})
+		sleep(time.Second)
+		want(t, "a change", said.take(), "lamp off")
+
+		h.cut()
+		want(t, "a cut", said.take(), "reconnecting")
+		sleep(time.Second)
+		want(t, "after it", said.take(), "connected")
+
+		h.fail(ErrUnreachable)
+		h.cut()
+		sleep(10 * time.Minute)
+		want(t, "a device that is off", said.take(), "reconnecting", "offline")
+		if err := f.Err(); !errors.Is(err, ErrUnreachable) {
+			t.Errorf("it is off since %v", err)
+		}
+		h.states.Set("door", State{Word: "open"})
+		h.names = []string{"door"} // the lamp was taken out of its configuration
+		h.states = control.NewStates()
+		h.states.Set("door", State{Word: "open"})
+		h.fail(nil)
+		sleep(2 * lastPause)
+		want(t, "a device that was changed", said.take(), "connected", "door open", "lamp unknown: the device has no such command any more")
+
+		h.fail(fmt.Errorf("x: %w", ErrRefused))
+		h.cut()
+		sleep(time.Second)
+		want(t, "a device that has removed its owner", said.take(), "reconnecting", "over")
+		if _, err := f.Session(t.Context()); !errors.Is(err, ErrRefused) {
+			t.Errorf("a session after the end: %v", err)
+		}
+		<-f.Done()
+	})
+}
+
+// Who begins to listen late is told what is known.
+func TestWatchBeginsWithWhatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.states.Set("lamp", State{Word: "on"})
+		f := h.follow(Follow{})
+		sleep(time.Hour)
+		want(t, "late", hear(t, f).take(), "connected", "lamp on")
+	})
+}
+
+// What is wrong with a first attempt, and what becomes of it.
+func TestFirstAttempt(t *testing.T) {
+	cut := fmt.Errorf("%w: %w", xmpp.ErrClosed, io.ErrUnexpectedEOF)
+	for name, c := range map[string]struct {
+		err   error
+		await bool
+		again bool
+	}{
+		"cut":                      {cut, false, true},
+		"stood still":              {ErrStalled, false, true},
+		"the device is off":        {ErrUnreachable, false, false},
+		"nobody listens":           {&UnreachableError{Addr: "lan", Err: io.EOF}, false, false},
+		"off, and waited for":      {ErrUnreachable, true, true},
+		"refused":                  {ErrRefused, true, false},
+		"another identity":         {ErrNotAuthentic, true, false},
+		"does not know its owner":  {ErrNotKnown, true, false},
+		"not paired":               {ErrNotPaired, true, false},
+		"the password was changed": {ErrNotAuthorized, true, false},
+		"logged in elsewhere":      {xmpp.ErrConflict, true, false},
+		"wrong usage":              {errUsage, true, false},
+		"something else":           {errors.New("no room"), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHome(t)
+				h.fail(c.err)
+				f := h.follow(Follow{Await: c.await, Final: func(err error) bool { return errors.Is(err, errUsage) }})
+				sleep(10 * time.Second)
+				if again := h.tried() > 1; again != c.again {
+					t.Errorf("tried %d times", h.tried())
+				}
+				h.fail(nil)
+				s, err := f.Session(t.Context())
+				if (s != nil) != c.again || !c.again && !errors.Is(err, c.err) {
+					t.Errorf("%v, %v", s, err)
+				}
+			})
+		})
+	}
+}
+
+var errUsage = errors.New("usage")
+
+// A first session is not tried for ever, if nobody waits for the device, nor one that comes later, if patience has an end.
+func TestPatienceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.fail(ErrStalled)
+		f := h.follow(Follow{Patience: time.Hour})
+		begun := time.Now()
+		<-f.Done()
+		if took := time.Since(begun); took < firstPatience || took > 2*firstPatience || !errors.Is(f.Err(), ErrStalled) {
+			t.Errorf("%v after %v", f.Err(), took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		f := h.follow(Follow{Patience: 10 * time.Minute})
+		sleep(time.Minute)
+		h.fail(ErrUnreachable)
+		h.cut()
+		begun := time.Now()
+		<-f.Done()
+		if took := time.Since(begun); took < 10*time.Minute || took > 12*time.Minute || !errors.Is(f.Err(), ErrUnreachable) {
+			t.Errorf("%v after %v", f.Err(), took)
+		}
+	})
+}
+
+// The longer a device is away the more seldom it is looked for; a sign that it is worth it ends the wait.
+func TestPausesGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		var network signal
+		f := h.follow(Follow{Changed: network.changed})
+		sleep(time.Minute)
+		h.fail(ErrUnreachable)
+		h.cut()
+		sleep(time.Hour)
+		if n := h.tried(); n < 60 || n > 75 {
+			t.Errorf("%d attempts in an hour", n)
+		}
+		h.fail(nil)
+		network.announce()
+		synctest.Wait()
+		if s, err := f.Session(t.Context()); s == nil || time.Since(h.tries[len(h.tries)-1]) > 0 {
+			t.Errorf("not tried at once: %v", err)
+		}
+	})
+}
+
+// A device that opens sessions and ends them is no reason to hurry.
+func TestSessionsThatDoNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		f := h.follow(Follow{})
+		for end := time.Now().Add(time.Hour); time.Now().Before(end); {
+			if _, err := f.Session(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			h.cut()
+			synctest.Wait()
+		}
+		if n := h.tried(); n > 75 {
+			t.Errorf("%d sessions in an hour", n)
+		}
+	})
+}
+
+// signal is what [Follow] wants to be told by.
+type signal struct {
+	mu sync.Mutex // guards ch
+	ch chan struct{}
+}
+
+func (s *signal) changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}
+
+// A session whose device is silent is given up: after a while, or soon if there is a reason to look. While the line beneath may come back it is not.
+func TestSilentDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		var network signal
+		f := h.follow(Follow{Changed: network.changed})
+		said := hear(t, f)
+		sleep(time.Hour)
+		want(t, "an idle hour", said.take(), "connected")
+
+		h.mute.Store(true)
+		sleep(quiet + pingTimeout + time.Second)
+		want(t, "silence", said.take(), "reconnecting") // and nothing is opened to a home that is mute
+		h.mute.Store(false)
+		sleep(10 * time.Minute)
+		want(t, "after it", said.take(), "connected")
+
+		h.mute.Store(true)
+		network.announce()
+		sleep(checkTimeout + 100*time.Millisecond)
+		want(t, "silence, and another network", said.take(), "reconnecting")
+		h.mute.Store(false)
+		sleep(10 * time.Minute)
+		want(t, "after it", said.take(), "connected")
+
+		n := h.tried()
+		h.mute.Store(true)
+		f.Faltered(io.ErrUnexpectedEOF)
+		sleep(10 * time.Minute)
+		want(t, "a line that is lost for a while", said.take(), "reconnecting")
+		h.mute.Store(false)
+		f.Recovered()
+		sleep(10 * time.Minute)
+		want(t, "a line that is back", said.take(), "connected")
+		if h.tried() != n {
+			t.Error("the session was given up")
+		}
+	})
+}
+
+// A call goes on in another session, and runs once.
+func TestCallAcrossSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.takes = time.Minute
+		f := h.follow(Follow{})
+		stop := time.AfterFunc(10*time.Second, h.cut)
+		defer stop.Stop()
+		var ages []time.Duration
+		begun := time.Now()
+		res, err := f.CallOnce(t.Context(), "lamp", noForm, func() Call {
+			ages = append(ages, time.Since(begun))
+			return Call{ID: "one", Age: time.Since(begun)}
+		})
+		if err != nil || res.Output != "run 1" || h.runs.Load() != 1 {
+			t.Errorf("%q, %v after %d runs", res.Output, err, h.runs.Load())
+		}
+		if len(ages) != 2 || ages[0] != 0 || ages[1] < 10*time.Second {
+			t.Errorf("asked at %v", ages)
+		}
+	})
+}
+
+func noForm(*Form) (Values, error) { return nil, nil }
+
+// A device that does not remember calls is not asked again: what came of it is not known.
+func TestCallOfAForgetfulDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.memory, h.takes = nil, time.Minute
+		f := h.follow(Follow{})
+		defer time.AfterFunc(10*time.Second, h.cut).Stop()
+		_, err := f.CallOnce(t.Context(), "lamp", noForm, func() Call { return Call{ID: "one"} })
+		var unknown *CallUnknownError
+		if !errors.As(err, &unknown) || unknown.ID != "" || h.runs.Load() != 1 {
+			t.Errorf("%v after %d runs", err, h.runs.Load())
+		}
+	})
+}
+
+// A call that was not sent is not unknown; one that was is, when the device is not found again, and can be asked for by its id.
+func TestCallWithoutADevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.fail(ErrUnreachable)
+		promise := func() Call { return Call{ID: "one"} }
+		var unknown *CallUnknownError
+		if _, err := h.follow(Follow{}).CallOnce(t.Context(), "lamp", noForm, promise); !errors.Is(err, ErrUnreachable) || errors.As(err, &unknown) {
+			t.Errorf("of a device that was never there: %v", err)
+		}
+		h.fail(nil)
+		h.takes = time.Minute
+		f := h.follow(Follow{Patience: time.Minute})
+		defer time.AfterFunc(10*time.Second, func() { h.fail(ErrUnreachable); h.cut() }).Stop()
+		if _, err := f.CallOnce(t.Context(), "lamp", noForm, promise); !errors.As(err, &unknown) || unknown.ID != "one" || !errors.Is(err, ErrUnreachable) {
+			t.Errorf("of a device that went: %v", err)
+		}
+	})
+}
+
+// A field that a person filled in wrongly is his error, and nothing is in doubt.
+func TestCallThatIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		f := h.follow(Follow{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := f.CallOnce(ctx, "lamp", noForm, func() Call { return Call{ID: "one"} })
+		var unknown *CallUnknownError
+		if !errors.Is(err, context.Canceled) || h.runs.Load() != 0 || errors.As(err, &unknown) && unknown.ID != "one" {
+			t.Errorf("%v after %d runs", err, h.runs.Load())
+		}
+	})
+}
