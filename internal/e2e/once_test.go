@@ -33,7 +33,7 @@ func newCounter(w *world, takes string) *counter {
 	c := &counter{runs: w.file("box/runs", "")}
 	c.box = w.newBox(boxConfig{
 		more:   countCommand(c.runs, takes),
-		change: func(text string) string { return strings.Replace(text, `"127.0.0.1:0"`, fmt.Sprintf("%q", addr), 1) },
+		change: onAddr(addr),
 	}).start()
 	c.line = testpeer.NewRelay(w, addr)
 	c.where, c.romeo = "lan:"+c.line.Addr, w.newOwner("romeo")
@@ -53,6 +53,11 @@ timeout = "10s"
   name = "who"
   required = true
 `, runs, takes)
+}
+
+// onAddr lets a device listen there, each time it is started.
+func onAddr(addr string) func(config string) string {
+	return func(text string) string { return strings.Replace(text, `"127.0.0.1:0"`, fmt.Sprintf("%q", addr), 1) }
 }
 
 // freeAddr is an address on loopback where nobody listens now.

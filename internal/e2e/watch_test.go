@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"xtls-agent/internal/testpeer"
+)
+
+// xtlsctl watch stays with a device, whatever becomes of the line, the device and the server, and tells each state once.
+
+// watcher is a run of xtlsctl watch, and what it has said so far.
+type watcher struct {
+	w    *world
+	run  *running
+	said int // so many lines were looked at
+}
+
+func (p *person) watches(device string, more ...string) *watcher {
+	p.w.Helper()
+	return &watcher{w: p.w, run: p.begin("", append([]string{"watch", device}, more...)...)}
+}
+
+// watchPatience is more than the minute after which a server is asked that says nothing, and the pauses between attempts.
+const watchPatience = 2 * time.Minute
+
+// lines are those that are whole.
+func (r *watcher) lines() []string {
+	text := r.run.stdout.String()
+	all := strings.Split(text, "\n")
+	return all[:len(all)-1]
+}
+
+// next waits for lines, which must be the next, in that order. A line that ends in "…" or "(" is the begin of one.
+func (r *watcher) next(want ...string) {
+	r.w.Helper()
+	for _, text := range want {
+		r.w.waitUntil(fmt.Sprintf("after %q: %q", r.lines()[:r.said], text), watchPatience, func() bool { return len(r.lines()) > r.said })
+		got := r.lines()[r.said]
+		if got != text && !(strings.HasSuffix(text, "(") && strings.HasPrefix(got, text)) {
+			r.w.Fatalf("told %q, want %q: %q", got, text, r.lines())
+		}
+		r.said++
+	}
+}
+
+// settles waits until it is connected again; only how it stands is told before.
+func (r *watcher) settles() {
+	r.w.Helper()
+	r.w.waitUntil("connected again", watchPatience, func() bool { return slices.Contains(r.lines()[r.said:], "connected") })
+	for line := ""; line != "connected"; r.said++ {
+		line = r.lines()[r.said]
+		if line != "connected" && line != "reconnecting…" && !strings.HasPrefix(line, "offline (") {
+			r.w.Fatalf("told %q: %q", line, r.lines())
+		}
+	}
+}
+
+// end interrupts it.
+func (r *watcher) end() {
+	r.w.Helper()
+	_ = r.run.cmd.Process.Signal(syscall.SIGINT)
+	r.run.wait().want(0)
+	if more := r.lines()[r.said:]; len(more) > 0 {
+		r.w.Errorf("told at the end: %q", more)
+	}
+}
+
+// sets writes a heater's file, as somebody at the heater would turn it.
+func sets(w *world, file, to string) {
+	w.Helper()
+	if err := os.WriteFile(file, []byte(to+"\n"), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func TestWatchOnTheLAN(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	addr := freeAddr(w)
+	config, file := heaterCommand(w, "box")
+	b := w.newBox(boxConfig{more: config, change: onAddr(addr)}).start()
+	b.lan()
+	line := testpeer.NewRelay(w, addr)
+	romeo := w.newOwner("romeo")
+	romeo.pairs(b, "lan:"+line.Addr, "--name", "telly")
+	seen := romeo.watches("lan:" + line.Addr)
+	seen.next("connected", "heater: cold")
+
+	line.Cut()
+	seen.next("reconnecting…", "connected")
+	sets(w, file, "warm")
+	seen.next("heater: warm")
+
+	line.Freeze()
+	sets(w, file, "hot")
+	time.Sleep(3 * time.Second)
+	line.Thaw()
+	seen.next("heater: hot")
+
+	b.kill()
+	seen.next("reconnecting…")
+	sets(w, file, "cool") // while nobody looks
+	b.start()
+	seen.settles()
+	seen.next("heater: cool")
+
+	b.stop()
+	seen.next("reconnecting…", "offline (")
+	b.start()
+	seen.settles()
+	sets(w, file, "mild")
+	seen.next("heater: mild")
+	seen.end()
+}
+
+// A device that is reset is another one: watch ends, and says so.
+func TestWatchOfADeviceThatIsReset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.newBox(boxConfig{change: onAddr(freeAddr(w))}).start()
+	romeo := w.newOwner("romeo")
+	romeo.pairs(b, b.lan(), "--name", "telly")
+	seen := romeo.watches("telly")
+	seen.next("connected")
+	b.local("reset").want(0)
+	seen.run.wait().want(6, "the device does not know this client any more")
+}
+
+// An owner who is removed hears so, though the device does not show itself to him any more.
+func TestWatchOfAnOwnerWhoIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b, romeo := w.newPair(setting{server: testpeer.Prosody(t, testpeer.XMPPOptions{}), device: "c2s", owner: "go-xmpp"}, boxConfig{})
+	b.start().online()
+	romeo.pairs(b, b.jid, "--name", "telly")
+	seen := romeo.watches("telly")
+	seen.next("connected")
+	b.local("owners", "remove", romeo.jid).want(0)
+	seen.run.wait().want(6, "the device")
+}
+
+func TestWatchThroughAServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
+	line := testpeer.NewRelay(w, server.Addr)
+	near := *server
+	near.Addr = line.Addr
+	config, file := heaterCommand(w, "box")
+	b := w.newBox(boxConfig{server: server, noLAN: true, more: config}).start().online()
+	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo.pairs(b, b.jid, "--name", "telly")
+	seen := romeo.watches("telly")
+	seen.next("connected", "heater: cold")
+
+	line.Cut() // the stream is resumed, and the session goes on
+	seen.next("reconnecting…", "connected")
+	sets(w, file, "warm")
+	seen.next("heater: warm")
+
+	line.Freeze()
+	sets(w, file, "hot")
+	seen.next("reconnecting…") // since the server does not acknowledge
+	line.Thaw()
+	seen.next("connected", "heater: hot")
+	if n := strings.Count(seen.run.stderr.String(), "a session with the device"); n != 1 {
+		w.Errorf("%d sessions were opened, though the stream could be resumed", n)
+	}
+
+	server.Stop(w)
+	seen.next("reconnecting…")
+	sets(w, file, "cool")
+	server.Start(w)
+	seen.settles()
+	seen.next("heater: cool")
+
+	b.kill()
+	b.start().online()
+	sets(w, file, "mild")
+	seen.settles()
+	seen.next("heater: mild")
+
+	changed := w.newPassword()
+	server.Register(w, strings.TrimSuffix(romeo.jid, "@"+server.Domain), changed)
+	server.Kill(w) // who comes back has to say it
+	server.Start(w)
+	seen.run.wait().want(2, "the server refused the account or its password")
+}
