@@ -28,15 +28,17 @@ type callsOf struct {
 }
 
 // Do implements [adhoc.Memory].
-func (c callsOf) Do(ctx context.Context, call adhoc.Call, what [sha256.Size]byte, run func() []byte) ([]byte, error) {
-	answer, err := c.journal.Do(ctx, journal.Call{Key: journal.Key{Caller: c.caller, ID: call.ID}, What: what, Age: call.Age}, run)
+func (c callsOf) Do(ctx context.Context, call adhoc.Call, what [sha256.Size]byte, run func() []byte, waits func()) ([]byte, error) {
+	answer, err := c.journal.Do(ctx, journal.Call{
+		Key: journal.Key{Caller: c.caller, ID: call.ID}, What: what, Age: call.Age, Waits: waits,
+	}, run)
 	return answer, inWordsOfAdhoc(err)
 }
 
 func inWordsOfAdhoc(err error) error {
 	for ours, theirs := range map[error]error{
 		journal.ErrUnknown: adhoc.ErrOutcomeUnknown, journal.ErrForgotten: adhoc.ErrForgotten,
-		journal.ErrOther: adhoc.ErrOtherCall, journal.ErrNotStored: adhoc.ErrNotStored,
+		journal.ErrOther: adhoc.ErrOtherCall, journal.ErrNotStored: adhoc.ErrNotStored, journal.ErrElsewhere: adhoc.ErrElsewhere,
 	} {
 		if errors.Is(err, ours) {
 			return fmt.Errorf("%w: %w", theirs, err)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -145,6 +148,89 @@ func TestDeviceThatCannotRemember(t *testing.T) {
 	if _, err := adhoc.Execute(t.Context(), s, s.RemoteAddr(), "plain", nil); err != nil || runs.Load() != 1 { // without an id as ever
 		t.Errorf("%v after %d runs", err, runs.Load())
 	}
+}
+
+// Who repeats a call again and again, from one session after the other, takes no places of commands that run: the newest gets the answer, the
+// one before hears that he may ask again, and others can run theirs.
+func TestRepetitionsTakeNoPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs, finish := new(atomic.Int32), make(chan struct{})
+		r := counting(t, new(sheets), runs)
+		err := r.Add(control.Command{Name: "slow", Run: func(context.Context, control.Call) (control.Result, error) {
+			<-finish
+			return control.Result{Output: fmt.Sprint("run ", runs.Add(1))}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asking sync.WaitGroup
+		const n = 20
+		got, errs := make([]string, n), make([]error, n)
+		for i := range n {
+			s := visit(t, r, "f")
+			asking.Go(func() { got[i], errs[i] = ask(t, s, "slow", "", "a", time.Duration(i)*time.Second) })
+			synctest.Wait()
+		}
+		for _, id := range []string{"b", "c", "d", "b", "c", "d"} { // with the first, four that run and four that wait
+			s := visit(t, r, "f")
+			asking.Go(func() { _, _ = ask(t, s, "slow", "", id, 0) })
+			synctest.Wait()
+		}
+		for i, err := range errs[1 : n-1] { // the first runs it, the last waits
+			var answered *xmpp.Error
+			if !errors.Is(err, adhoc.ErrElsewhere) || !errors.As(err, &answered) || answered.Type != xmpp.Wait {
+				t.Errorf("repetition %d: %v", i+1, err)
+			}
+		}
+		if other, err := ask(t, visit(t, r, "f"), "plain", "", "other", 0); err != nil {
+			t.Errorf("another command: %q, %v", other, err)
+		}
+		close(finish)
+		asking.Wait()
+		for _, i := range []int{0, n - 1} {
+			if got[i] == "" || got[i] != got[0] || errs[i] != nil {
+				t.Errorf("who asked as number %d: %q, %v", i, got[i], errs[i])
+			}
+		}
+		if runs.Load() != 5 {
+			t.Errorf("%d runs", runs.Load())
+		}
+	})
+}
+
+// A repetition goes with its session, at once.
+func TestRepetitionEndsWithItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish, waiting := make(chan struct{}), new(atomic.Int32)
+		r := counting(t, new(sheets), new(atomic.Int32))
+		err := r.Add(control.Command{Name: "slow", Run: func(context.Context, control.Call) (control.Result, error) {
+			<-finish
+			return control.Result{}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asking sync.WaitGroup
+		begin := func(s *xmpp.Session) {
+			asking.Go(func() {
+				waiting.Add(1)
+				defer waiting.Add(-1)
+				_, _ = ask(t, s, "slow", "", "a", 0)
+			})
+			synctest.Wait()
+		}
+		begin(visit(t, r, "f"))
+		second := visit(t, r, "f")
+		begin(second)
+		before := runtime.NumGoroutine()
+		_ = second.Close()
+		synctest.Wait()
+		if now := runtime.NumGoroutine(); now >= before || waiting.Load() != 1 {
+			t.Errorf("%d goroutines before, %d after; %d wait", before, now, waiting.Load())
+		}
+		close(finish)
+		asking.Wait()
+	})
 }
 
 // Somebody at the machine sees what happens: his calls are not remembered, and a peer can tell.

@@ -37,6 +37,8 @@ var (
 	ErrForgotten = errors.New("journal: the call was done, and its answer is not kept any more")
 	// ErrOther says that the id belongs to another call. This one was not run.
 	ErrOther = errors.New("journal: the id was used for another call")
+	// ErrElsewhere says that who asked again later for the same call, while it runs, waits for its end in the place of who did.
+	ErrElsewhere = errors.New("journal: somebody who asked later waits for the call")
 	// ErrNotStored says that the call was not run, since it could not be remembered.
 	ErrNotStored = errors.New("journal: the call was not run, since it could not be stored that it was")
 )
@@ -59,6 +61,9 @@ type Call struct {
 	Key
 	What [sha256.Size]byte // digest of what is to run, with all that it is given
 	Age  time.Duration     // how long ago the caller asked first; 0 for the first time
+
+	// Waits is called before Do waits for the end of a call that runs already: of a place that who waits does not need. May be nil.
+	Waits func()
 }
 
 // stage is how far a call has got.
@@ -83,6 +88,7 @@ type entry struct {
 	begun  time.Time     // when it came, or was read from the store
 	ended  time.Time     // when it ended, or was read
 	over   chan struct{} // closed when it ended
+	waiter chan struct{} // of who waits for that; closed when somebody else does. nil: nobody
 }
 
 // Journal remembers calls. It is for use by many goroutines.
@@ -115,7 +121,8 @@ func Open(store Store, entries [][]byte, whole bool, now func() time.Time, log *
 }
 
 // Do runs a call, unless it was run before, and returns its answer. run is called at most once for a key; it is not called if an error is
-// returned that is not ErrUnknown or ErrForgotten. If it runs already Do waits for its end, or for that of ctx.
+// returned that is not ErrUnknown, ErrForgotten or ErrElsewhere. If it runs already Do waits for its end, or for that of ctx, in the place of who
+// waited before: a caller whose line was lost asks again by another, and the one before is of no use any more.
 func (j *Journal) Do(ctx context.Context, c Call, run func() []byte) ([]byte, error) {
 	e, mine, err := j.begin(c)
 	if err != nil {
@@ -123,8 +130,12 @@ func (j *Journal) Do(ctx context.Context, c Call, run func() []byte) ([]byte, er
 	}
 	if mine {
 		j.end(c.Key, e, run())
+		return j.answer(e)
 	}
-	return j.await(ctx, e)
+	if err := j.await(ctx, e, c.Waits); err != nil {
+		return nil, err
+	}
+	return j.answer(e)
 }
 
 // begin returns the entry of a call, and whether the caller is to run it.
@@ -175,13 +186,40 @@ func (j *Journal) end(key Key, e *entry, answer []byte) {
 	close(e.over)
 }
 
-// await returns what a call is answered with, once it has ended.
-func (j *Journal) await(ctx context.Context, e *entry) ([]byte, error) {
+// await waits until a call has ended, as the only one who does.
+func (j *Journal) await(ctx context.Context, e *entry, waits func()) error {
 	select {
 	case <-e.over:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: it runs still: %w", ErrUnknown, ctx.Err())
+		return nil
+	default:
 	}
+	taken := j.takePlace(e)
+	if waits != nil {
+		waits()
+	}
+	select {
+	case <-e.over:
+		return nil
+	case <-taken:
+		return fmt.Errorf("%w: it runs still", ErrElsewhere)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: it runs still: %w", ErrUnknown, ctx.Err())
+	}
+}
+
+// takePlace makes the caller the one who waits for e. The channel is closed when somebody else is.
+func (j *Journal) takePlace(e *entry) (taken <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e.waiter != nil {
+		close(e.waiter)
+	}
+	e.waiter = make(chan struct{})
+	return e.waiter
+}
+
+// answer returns what a call is answered with that has ended.
+func (j *Journal) answer(e *entry) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {

@@ -128,23 +128,42 @@ func TestStoredBeforeItRunsAndBeforeItIsAnswered(t *testing.T) {
 	}
 }
 
+// Who asks while a call runs waits for its end, in the place of who did so before.
 func TestWhoComesWhileItRunsWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, l := open(new(paper)), new(lamp)
+		places := 0
+		c := call("a")
+		c.Waits = func() { places++ }
 		var all sync.WaitGroup
-		for range 3 {
+		for i, want := range []error{nil, ErrElsewhere, ErrElsewhere, nil} {
 			all.Go(func() {
-				got, err := j.Do(t.Context(), call("a"), func() []byte { time.Sleep(time.Second); return l.on() })
-				if string(got) != "run 1" || err != nil {
-					t.Errorf("%q, %v", got, err)
+				got, err := j.Do(t.Context(), c, func() []byte { time.Sleep(time.Second); return l.on() })
+				if !errors.Is(err, want) || want == nil && (string(got) != "run 1" || err != nil) {
+					t.Errorf("%d: %q, %v", i, got, err)
 				}
 			})
+			synctest.Wait()
+			if places != i {
+				t.Errorf("%d: %d gave a place up", i, places)
+			}
 		}
+		all.Wait()
+	})
+}
+
+// Who goes while he waits is not waited for.
+func TestWhoGoesWhileItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, l := open(new(paper)), new(lamp)
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = j.Do(t.Context(), call("a"), func() []byte { time.Sleep(time.Second); return l.on() }) })
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := j.Do(ctx, call("a"), l.on); !errors.Is(err, ErrUnknown) {
-			t.Errorf("who does not wait hears %v", err)
+		begun := time.Now()
+		if _, err := j.Do(ctx, call("a"), l.on); !errors.Is(err, ErrUnknown) || time.Since(begun) > time.Millisecond {
+			t.Errorf("who does not wait hears %v after %v", err, time.Since(begun))
 		}
 		all.Wait()
 	})

@@ -34,12 +34,12 @@ const (
 	maxCallAge = 24 * time.Hour
 )
 
-// Memory is where a server remembers the calls of one peer. Its errors are [ErrOutcomeUnknown], [ErrForgotten], [ErrOtherCall]
-// and [ErrNotStored].
+// Memory is where a server remembers the calls of one peer. Its errors are [ErrOutcomeUnknown], [ErrForgotten], [ErrOtherCall],
+// [ErrNotStored] and [ErrElsewhere].
 type Memory interface {
-	// Do returns the answer to a call, for which it calls run if it was not run before; it waits for one that runs. what is a digest of all
-	// that was asked.
-	Do(ctx context.Context, c Call, what [sha256.Size]byte, run func() []byte) (answer []byte, err error)
+	// Do returns the answer to a call, for which it calls run if it was not run before. For one that runs it waits, and calls waits before; that
+	// ends the waiting of who did so before, who gets ErrElsewhere. what is a digest of all that was asked.
+	Do(ctx context.Context, c Call, what [sha256.Size]byte, run func() []byte, waits func()) (answer []byte, err error)
 }
 
 // What a peer answers to a call with an id besides its outcome.
@@ -50,6 +50,9 @@ var (
 	ErrOtherCall = errors.New("the id was used for another call: choose another one")
 	// ErrNotStored says that the command was not run, since the device could not store that it was.
 	ErrNotStored = errors.New("the command was not run, since the device cannot store that it was")
+	// ErrElsewhere says that the command runs, and that the same call was asked for again later, where the answer will come. Who is not
+	// answered there may ask again.
+	ErrElsewhere = fmt.Errorf("%w: the same call was asked for again, elsewhere", ErrOutcomeUnknown)
 )
 
 // verdict is one of these errors on the wire.
@@ -61,6 +64,7 @@ type verdict struct {
 }
 
 var verdicts = []verdict{
+	{ErrElsewhere, xmpp.Wait, xmpp.ResourceConstraint, "elsewhere"}, // before ErrOutcomeUnknown, which it is too
 	{ErrOutcomeUnknown, xmpp.Cancel, xmpp.UndefinedCondition, "unknown"},
 	{ErrForgotten, xmpp.Cancel, xmpp.UndefinedCondition, "done"},
 	{ErrOtherCall, xmpp.Cancel, xmpp.Conflict, "other"},
@@ -128,13 +132,13 @@ func digest(c Command, values form.Values) [sha256.Size]byte {
 	return sha256.Sum256(b)
 }
 
-// once runs a command unless it was run before. Who waits for one that runs already does so until his session ends; the command itself
-// goes on by ctx.
+// once runs a command unless it was run before. Who waits for one that runs already does so until his session ends, and takes none of the
+// places of commands that run; the command itself goes on by ctx.
 func (m *mount) once(session, ctx context.Context, r *xmpp.Request, e *execution, c Call, values form.Values) {
 	answer, err := m.memory.Do(session, c, digest(e.command, values), func() []byte {
 		result, err := e.command.Run(ctx, values)
 		return e.outcome(result, err, m.isCanceled(e)).AppendXML(nil, "")
-	})
+	}, func() { m.server.stop(e) })
 	m.drop(e)
 	m.server.stop(e)
 	m.repeat(r, e, answer, err)
