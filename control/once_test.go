@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -198,6 +199,12 @@ func TestRepetitionsTakeNoPlaces(t *testing.T) {
 	})
 }
 
+// waitersForCalls is how many goroutines wait for the end of a call that runs.
+func waitersForCalls() int {
+	stacks := make([]byte, 1<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "journal.(*Journal).await(")
+}
+
 // A repetition goes with its session, at once.
 func TestRepetitionEndsWithItsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -222,11 +229,11 @@ func TestRepetitionEndsWithItsSession(t *testing.T) {
 		begin(visit(t, r, "f"))
 		second := visit(t, r, "f")
 		begin(second)
-		before := runtime.NumGoroutine()
+		before := waitersForCalls()
 		_ = second.Close()
 		synctest.Wait()
-		if now := runtime.NumGoroutine(); now >= before || waiting.Load() != 1 {
-			t.Errorf("%d goroutines before, %d after; %d wait", before, now, waiting.Load())
+		if after := waitersForCalls(); before != 1 || after != 0 || waiting.Load() != 1 {
+			t.Errorf("%d waited on the device before, %d after; %d wait for it", before, after, waiting.Load())
 		}
 		close(finish)
 		asking.Wait()
