@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -109,6 +110,28 @@ func TestCallGoesOnWhenTheLineIsCut(t *testing.T) {
 		t.Errorf("not told that it reconnects: %s", got.stderr)
 	}
 	c.ranOnce("juliet")
+}
+
+// A first session whose line is cut while it is being opened is tried again: nothing was sent.
+func TestCallWhoseOpeningIsCut(t *testing.T) {
+	t.Parallel()
+	c := newCounter(newWorld(t), "0.1")
+	for _, word := range []string{"session-initiate", "session-accept", "security-info", "<open ", "<data "} {
+		begun, _ := c.line.Stall(time.Minute, func(_ testpeer.Direction, chunk []byte) bool { return bytes.Contains(chunk, []byte(word)) })
+		r := c.call(word)
+		select {
+		case <-begun:
+		case <-r.done:
+			t.Errorf("%s: never said", word)
+		}
+		c.line.Cut()
+		c.line.Thaw()
+		got := r.wait().want(0, "counted "+word)
+		if !strings.Contains(got.stderr, "reconnecting…") {
+			t.Errorf("%s: not told that it reconnects: %s", word, got.stderr)
+		}
+		c.ranOnce(word)
+	}
 }
 
 func TestCallOfADeviceThatGoesDown(t *testing.T) {
