@@ -112,6 +112,34 @@ func TestCallGoesOnWhenTheLineIsCut(t *testing.T) {
 	c.ranOnce("juliet")
 }
 
+// Through a server a call that began by go-xmpp goes on by the link that resumes.
+func TestCallGoesOnThroughAServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
+	line := testpeer.NewRelay(w, server.Addr)
+	near := *server
+	near.Addr = line.Addr
+	runs := w.file("box/runs", "")
+	b := w.newBox(boxConfig{server: server, noLAN: true, more: fmt.Sprintf(`
+[[command]]
+name = "count"
+exec = ["/bin/sh", "-c", "echo ran >> %s; sleep 4; echo counted"]
+`, runs)}).start().online()
+	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo.pairs(b, b.jid, "--name", "telly")
+	r := romeo.begin("", "call", "telly", "count")
+	w.waitUntil("the command runs", patience, func() bool { text, _ := os.ReadFile(runs); return len(text) > 0 })
+	line.Cut()
+	got := r.wait().want(0, "counted")
+	if n := strings.Count(got.stderr, "reconnecting…"); n != 1 {
+		t.Errorf("told %d times that it reconnects: %s", n, got.stderr)
+	}
+	if text, _ := os.ReadFile(runs); string(text) != "ran\n" {
+		t.Errorf("it ran: %q", text)
+	}
+}
+
 // A first session whose line is cut while it is being opened is tried again: nothing was sent.
 func TestCallWhoseOpeningIsCut(t *testing.T) {
 	t.Parallel()
