@@ -14,8 +14,8 @@ import (
 
 // Follow says which device is followed, and how.
 type Follow struct {
-	// Open opens a session with the device, by whatever way there is; it must heed its context. release, which may be nil, is called
-	// when the session has ended and is closed: for a link of its own, say. Open is not called again before.
+	// Open opens a session with the device, by whatever way there is; it must heed its context, and give up in time by itself. release,
+	// which may be nil, is called when the session has ended and is closed: for a link of its own, say. Open is not called again before.
 	Open func(ctx context.Context) (s *Session, release func(), err error)
 
 	// Final reports whether another attempt is of no use after an error of Open, besides those of [IsFinal]. Nil: none.

@@ -1,9 +1,12 @@
 package owner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // A device that does not know such calls would run a repeated one again.
@@ -42,4 +45,79 @@ func TestInDoubt(t *testing.T) {
 			t.Errorf("%v: %v", c.err, got)
 		}
 	}
+}
+
+// A call goes on in another session, and runs once.
+func TestCallAcrossSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.takes = time.Minute
+		f := h.follow(Follow{})
+		stop := time.AfterFunc(10*time.Second, h.cut)
+		defer stop.Stop()
+		var ages []time.Duration
+		begun := time.Now()
+		res, err := f.CallOnce(t.Context(), "lamp", noForm, func() Call {
+			ages = append(ages, time.Since(begun))
+			return Call{ID: "one", Age: time.Since(begun)}
+		})
+		if err != nil || res.Output != "run 1" || h.runs.Load() != 1 {
+			t.Errorf("%q, %v after %d runs", res.Output, err, h.runs.Load())
+		}
+		if len(ages) != 2 || ages[0] != 0 || ages[1] < 10*time.Second {
+			t.Errorf("asked at %v", ages)
+		}
+	})
+}
+
+func noForm(*Form) (Values, error) { return nil, nil }
+
+// A device that does not remember calls is not asked again: what came of it is not known.
+func TestCallOfAForgetfulDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.memory, h.takes = nil, time.Minute
+		f := h.follow(Follow{})
+		defer time.AfterFunc(10*time.Second, h.cut).Stop()
+		_, err := f.CallOnce(t.Context(), "lamp", noForm, func() Call { return Call{ID: "one"} })
+		var unknown *CallUnknownError
+		if !errors.As(err, &unknown) || unknown.ID != "" || h.runs.Load() != 1 {
+			t.Errorf("%v after %d runs", err, h.runs.Load())
+		}
+	})
+}
+
+// A call that was not sent is not unknown; one that was is, when the device is not found again, and can be asked for by its id.
+func TestCallWithoutADevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.fail(ErrUnreachable)
+		promise := func() Call { return Call{ID: "one"} }
+		var unknown *CallUnknownError
+		if _, err := h.follow(Follow{}).CallOnce(t.Context(), "lamp", noForm, promise); !errors.Is(err, ErrUnreachable) || errors.As(err, &unknown) {
+			t.Errorf("of a device that was never there: %v", err)
+		}
+		h.fail(nil)
+		h.takes = time.Minute
+		f := h.follow(Follow{Patience: time.Minute})
+		defer time.AfterFunc(10*time.Second, func() { h.fail(ErrUnreachable); h.cut() }).Stop()
+		if _, err := f.CallOnce(t.Context(), "lamp", noForm, promise); !errors.As(err, &unknown) || unknown.ID != "one" || !errors.Is(err, ErrUnreachable) {
+			t.Errorf("of a device that went: %v", err)
+		}
+	})
+}
+
+// A field that a person filled in wrongly is his error, and nothing is in doubt.
+func TestCallThatIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		f := h.follow(Follow{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := f.CallOnce(ctx, "lamp", noForm, func() Call { return Call{ID: "one"} })
+		var unknown *CallUnknownError
+		if !errors.Is(err, context.Canceled) || h.runs.Load() != 0 || errors.As(err, &unknown) && unknown.ID != "one" {
+			t.Errorf("%v after %d runs", err, h.runs.Load())
+		}
+	})
 }
