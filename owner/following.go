@@ -176,7 +176,8 @@ func (f *Following) follow(ctx context.Context) {
 		}
 		begun := time.Now()
 		f.stay(ctx, s, first)
-		if f.pause = max(f.pause, firstPause); time.Since(begun) >= stable {
+		f.pause = min(max(f.pause, firstPause), flapPause)
+		if time.Since(begun) >= stable {
 			f.pause = firstPause
 		}
 		if release != nil {
@@ -189,8 +190,9 @@ func (f *Following) follow(ctx context.Context) {
 const (
 	firstPause = 500 * time.Millisecond
 	lastPause  = time.Minute
-	// stable is how long a session must have lasted for its end to count as the first.
-	stable = 10 * time.Second
+	// stable is how long a session must have lasted for its end to count as the first; of those that do not last, one is opened every flapPause.
+	stable    = 10 * time.Second
+	flapPause = 5 * time.Second
 	// firstPatience is for how long a first session is tried to open whose line is lost on the way.
 	firstPatience = 30 * time.Second
 )

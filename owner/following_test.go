@@ -354,7 +354,7 @@ func TestSessionsThatDoNotLast(t *testing.T) {
 			h.cut()
 			synctest.Wait()
 		}
-		if n := h.tried(); n > 75 {
+		if n := h.tried(); n > 750 {
 			t.Errorf("%d sessions in an hour", n)
 		}
 	})

@@ -2,13 +2,16 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"xtls-agent/internal/prove"
 	"xtls-agent/internal/testpeer"
 )
 
@@ -191,4 +194,81 @@ func TestWatchThroughAServer(t *testing.T) {
 	server.Kill(w) // who comes back has to say it
 	server.Start(w)
 	seen.run.wait().want(2, "the server refused the account or its password")
+}
+
+// Whatever happens between two changes, and while one is told: each is told, in order and once, unless another one came after it.
+func TestCutsDuringWatch(t *testing.T) {
+	t.Parallel()
+	t.Run("LAN", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		addr := freeAddr(w)
+		config, file := heaterCommand(w, "box")
+		b := w.newBox(boxConfig{more: config, change: onAddr(addr)}).start()
+		b.lan()
+		line := testpeer.NewRelay(w, addr)
+		romeo := w.newOwner("romeo")
+		romeo.pairs(b, "lan:"+line.Addr)
+		cutDuring(w, prove.Rounds(t, 12, 300), b, line, romeo.watches("lan:"+line.Addr), file)
+	})
+	t.Run("Prosody", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		server := testpeer.Prosody(t, testpeer.XMPPOptions{})
+		line := testpeer.NewRelay(w, server.Addr)
+		near := *server
+		near.Addr = line.Addr
+		config, file := heaterCommand(w, "box")
+		b := w.newBox(boxConfig{server: server, noLAN: true, more: config}).start().online()
+		romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+		romeo.pairs(b, b.jid)
+		cutDuring(w, prove.Rounds(t, 6, 100), b, line, romeo.watches(b.jid), file)
+	})
+}
+
+// cutDuring changes a heater n times, while its owner's line is cut, or stands still for a moment, or the device is switched off.
+func cutDuring(w *world, n int, b *box, line *testpeer.Relay, seen *watcher, file string) {
+	w.Helper()
+	rnd := prove.Rand(w.T)
+	seen.next("connected", "heater: cold")
+	last := -1
+	for i := range n {
+		disturb(b, line, rnd, func() { sets(w, file, fmt.Sprint("level ", i)) })
+		for told := -1; told < i; {
+			w.waitUntil(fmt.Sprintf("told of level %d", i), watchPatience, func() bool { return len(seen.lines()) > seen.said })
+			if text, ok := strings.CutPrefix(seen.lines()[seen.said], "heater: level "); ok {
+				told, _ = strconv.Atoi(text)
+				if told <= last {
+					w.Fatalf("told of level %d after level %d: %q", told, last, seen.lines())
+				}
+				last = told
+			}
+			seen.said++
+		}
+	}
+	_ = seen.run.cmd.Process.Signal(syscall.SIGTERM)
+	seen.run.wait().want(0)
+}
+
+// disturb does something to a line or a device, and change at some moment of that.
+func disturb(b *box, line *testpeer.Relay, rnd *rand.Rand, change func()) {
+	steps := [][]func(){
+		{line.Cut},
+		{line.Cut, line.Cut},
+		{line.Freeze, line.Thaw},
+		{line.Freeze, line.Cut, line.Thaw},
+		{b.kill, func() { b.start() }},
+		{func() { b.stop() }, func() { b.start() }},
+	}[rnd.IntN(6)]
+	at := rnd.IntN(len(steps) + 1)
+	for i, step := range steps {
+		if i == at {
+			change()
+		}
+		step()
+		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
+	}
+	if at == len(steps) {
+		change()
+	}
 }
