@@ -27,6 +27,7 @@ type uplink struct {
 	mu      sync.Mutex   // guards all below
 	owner   *owner.Owner // nil while there is none
 	why     error        // why there is none
+	away    bool         // its connection is lost, and why says why; it may come back
 	changed chan struct{}
 }
 
@@ -100,8 +101,10 @@ func (u *uplink) password() (string, error) {
 func (u *uplink) report(s c2s.State) {
 	switch s.Phase {
 	case c2s.Resuming:
+		u.setAway(true, s.Err)
 		u.line.lost(s.Err)
 	case c2s.Online:
+		u.setAway(false, nil)
 		u.line.back()
 	case c2s.Waiting:
 		u.set(nil, s.Err)
@@ -112,6 +115,18 @@ func (u *uplink) set(o *owner.Owner, why error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.owner, u.why = o, why
+	u.wake()
+}
+
+func (u *uplink) setAway(away bool, why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.away, u.why = away, why
+	u.wake()
+}
+
+// wake wakes who awaits the link. The caller holds mu.
+func (u *uplink) wake() {
 	close(u.changed)
 	u.changed = make(chan struct{})
 }
@@ -120,10 +135,10 @@ func (u *uplink) set(o *owner.Owner, why error) {
 func (u *uplink) await(ctx context.Context) (*owner.Owner, error) {
 	for {
 		u.mu.Lock()
-		o, why, changed := u.owner, u.why, u.changed
+		o, why, away, changed := u.owner, u.why, u.away, u.changed
 		u.mu.Unlock()
 		switch {
-		case o != nil:
+		case o != nil && !away:
 			return o, nil
 		case owner.IsFinal(why), isFinal(why):
 			return nil, why

@@ -53,10 +53,10 @@ type Following struct {
 	mu       sync.Mutex // guards all below
 	standing Standing
 	since    time.Time
-	why      error    // why it is not Connected
-	session  *Session // nil while there is none
-	faltered bool     // the line beneath session is lost, and may come back
-	falters  int      // how often it was
+	why      error     // why it is not Connected
+	session  *Session  // nil while there is none
+	lost     time.Time // since when the line beneath session is, and may come back; zero: it is not
+	falters  int       // how often it was
 	changed  chan struct{}
 }
 
@@ -132,24 +132,26 @@ func (f *Following) Session(ctx context.Context) (*Session, error) {
 	}
 }
 
-// Faltered notes that the line beneath the session is lost and may come back, as a [c2s.Link] does that resumes its stream. Until
-// Recovered the session is not given up for being silent.
+// Faltered notes that the line beneath the session is lost and may come back, as that of a link does that resumes its stream. Until
+// Recovered the session is not given up for being silent; but for a minute at most, since there may be another way.
 func (f *Following) Faltered(why error) {
 	f.mu.Lock()
-	f.faltered = f.session != nil
-	f.falters++
-	falters := f.faltered
+	falters := f.session != nil
+	if falters {
+		f.lost, f.falters = time.Now(), f.falters+1
+	}
 	f.mu.Unlock()
 	if falters {
 		f.enter(ended, why)
+		f.Check()
 	}
 }
 
 // Recovered notes that the line is back.
 func (f *Following) Recovered() {
 	f.mu.Lock()
-	recovers := f.faltered && f.session != nil
-	f.faltered = false
+	recovers := !f.lost.IsZero()
+	f.lost = time.Time{}
 	f.mu.Unlock()
 	if recovers {
 		f.enter(opened, nil)
@@ -279,7 +281,7 @@ func (f *Following) stay(ctx context.Context, s *Session, first bool) {
 // hold makes s the session that there is.
 func (f *Following) hold(s *Session) {
 	f.mu.Lock()
-	f.session, f.faltered = s, false
+	f.session, f.lost = s, time.Time{}
 	f.mu.Unlock()
 	f.enter(opened, nil)
 }
@@ -287,7 +289,7 @@ func (f *Following) hold(s *Session) {
 // letGo is the end of the session that there was.
 func (f *Following) letGo(ctx context.Context) {
 	f.mu.Lock()
-	f.session, f.faltered = nil, false
+	f.session, f.lost = nil, time.Time{}
 	f.mu.Unlock()
 	if ctx.Err() == nil { // else nobody looks for another
 		f.enter(ended, errSessionEnded)
@@ -318,51 +320,63 @@ const (
 	// A ping may stand behind a large stanza on a slow line; who has reason to doubt waits less.
 	pingTimeout  = 45 * time.Second
 	checkTimeout = 15 * time.Second
+	// falterPatience is for how long a line may be lost before another way is looked for.
+	falterPatience = time.Minute
 )
 
-// listen sees to it that a session ends whose device is silent.
+// listen sees to it that a session ends whose device is silent, or whose line does not come back.
 func (f *Following) listen(ctx context.Context, s *Session) {
 	for {
 		within, changed := pingTimeout, f.cfg.Changed()
-		timer := time.NewTimer(f.cfg.Quiet - time.Since(s.lastHeard()))
+		timer := time.NewTimer(f.untilLook(s))
 		select {
 		case <-timer.C:
-			if time.Since(s.lastHeard()) < f.cfg.Quiet {
-				continue
-			}
 		case <-changed:
 			within = checkTimeout
 		case <-f.check:
 			within = checkTimeout
 		case <-ctx.Done():
-			timer.Stop()
-			return
 		}
 		timer.Stop()
-		if !f.answers(ctx, s, within) {
+		lost, _ := f.line()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case !lost.IsZero() && time.Since(lost) < falterPatience: // what is asked now waits for the line
+		case lost.IsZero() && within == pingTimeout && time.Since(s.lastHeard()) < f.cfg.Quiet: // it was heard meanwhile
+		case !lost.IsZero() || !f.answers(ctx, s, within):
+			f.cfg.Log.Info("giving a session up", "lost", !lost.IsZero())
+			s.end()
 			return
 		}
 	}
 }
 
-// answers asks the device for a sign of life, and ends the session if there is none. What was lost with the line, or waits for it, says nothing.
+// untilLook is when there is something to look at if nothing happens before.
+func (f *Following) untilLook(s *Session) time.Duration {
+	if lost, _ := f.line(); !lost.IsZero() {
+		return time.Until(lost.Add(falterPatience))
+	}
+	return f.cfg.Quiet - time.Since(s.lastHeard())
+}
+
+// answers asks the device for a sign of life. If the line is lost meanwhile silence says nothing.
 func (f *Following) answers(ctx context.Context, s *Session, within time.Duration) bool {
-	lost, before := f.line()
+	_, before := f.line()
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := s.Ping(limited)
-	if _, after := f.line(); err == nil || ctx.Err() != nil || lost || after != before {
+	if _, after := f.line(); err == nil || ctx.Err() != nil || after != before {
 		s.hear()
-		return ctx.Err() == nil
+		return true
 	}
 	f.cfg.Log.Info("the device is silent", "err", err)
-	s.end()
 	return false
 }
 
-// line says whether the line beneath the session is lost, and how often it was.
-func (f *Following) line() (lost bool, times int) {
+// line says since when the line beneath the session is lost, and how often it was.
+func (f *Following) line() (lost time.Time, times int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.faltered, f.falters
+	return f.lost, f.falters
 }

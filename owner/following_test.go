@@ -412,7 +412,7 @@ func TestSilentDevice(t *testing.T) {
 		n := h.tried()
 		h.mute.Store(true)
 		f.Faltered(io.ErrUnexpectedEOF)
-		sleep(10 * time.Minute)
+		sleep(falterPatience - time.Second)
 		want(t, "a line that is lost for a while", said.take(), "reconnecting")
 		h.mute.Store(false)
 		f.Recovered()
@@ -421,6 +421,16 @@ func TestSilentDevice(t *testing.T) {
 		if h.tried() != n {
 			t.Error("the session was given up")
 		}
+
+		f.Faltered(io.ErrUnexpectedEOF)
+		sleep(falterPatience + 5*time.Second) // and there is another way
+		want(t, "a line that does not come back", said.take(), "reconnecting", "connected")
+		if h.tried() != n+1 {
+			t.Error("the session was not given up")
+		}
+		f.Recovered()
+		sleep(time.Hour)
+		want(t, "the line before, which is back", said.take())
 	})
 }
 

@@ -196,6 +196,33 @@ func TestWatchThroughAServer(t *testing.T) {
 	seen.run.wait().want(2, "the server refused the account or its password")
 }
 
+// A home whose way to the world is gone still has its own network: after a minute the watch goes on by that.
+func TestWatchGoesOnByTheLAN(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
+	world := testpeer.NewRelay(w, server.Addr)
+	near := *server
+	near.Addr = world.Addr
+	addr := freeAddr(w)
+	config, file := heaterCommand(w, "box")
+	b := w.newBox(boxConfig{server: server, more: config, change: onAddr(addr)}).start().online()
+	b.lan()
+	lan := testpeer.NewRelay(w, addr)
+	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo.pairs(b, "lan:"+lan.Addr, "--name", "telly")
+	lan.Freeze()
+	seen := romeo.watches("telly")
+	seen.next("connected", "heater: cold")
+	world.Freeze()
+	lan.Cut()
+	lan.Thaw()
+	seen.next("reconnecting…")
+	sets(w, file, "warm")
+	seen.next("connected", "heater: warm")
+	seen.end()
+}
+
 // Whatever happens between two changes, and while one is told: each is told, in order and once, unless another one came after it.
 func TestCutsDuringWatch(t *testing.T) {
 	t.Parallel()
