@@ -76,6 +76,36 @@ func TestAwaitUplink(t *testing.T) {
 	}
 }
 
+// A stream that is resumed goes on; one that was bound in its place begins anew, and what ran over the first is over.
+func TestUplinkComesBack(t *testing.T) {
+	u := &uplink{changed: make(chan struct{})}
+	o, gone := new(owner.Owner), errors.New("gone")
+	for i, c := range []struct {
+		do      func()
+		resumed bool
+	}{
+		{func() {}, false}, // the first link
+		{func() { u.set(o, nil); u.leave(gone) }, true},
+		{func() { u.leave(gone); u.set(nil, errOffAir) }, false},
+		{func() { u.set(o, nil) }, false},
+	} {
+		c.do()
+		if resumed := u.comeBack(); resumed != c.resumed {
+			t.Errorf("%d: resumed: %v", i, resumed)
+		}
+	}
+	u.leave(gone)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := u.await(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a link whose connection is lost is awaited: %v", err)
+	}
+	u.comeBack()
+	if got, err := u.await(t.Context()); got != o || err != nil {
+		t.Errorf("a link that is back: %v", err)
+	}
+}
+
 // A token is kept as long as the program runs, and a password that was changed in the folder counts.
 func TestUplinkCredentials(t *testing.T) {
 	m := new(memory)

@@ -101,11 +101,12 @@ func (u *uplink) password() (string, error) {
 func (u *uplink) report(s c2s.State) {
 	switch s.Phase {
 	case c2s.Resuming:
-		u.setAway(true, s.Err)
+		u.leave(s.Err)
 		u.line.lost(s.Err)
 	case c2s.Online:
-		u.setAway(false, nil)
-		u.line.back()
+		if u.comeBack() {
+			u.line.back()
+		}
 	case c2s.Waiting:
 		u.set(nil, s.Err)
 	}
@@ -118,11 +119,23 @@ func (u *uplink) set(o *owner.Owner, why error) {
 	u.wake()
 }
 
-func (u *uplink) setAway(away bool, why error) {
+// leave notes that the connection is lost.
+func (u *uplink) leave(why error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.away, u.why = away, why
+	u.away, u.why = true, why
 	u.wake()
+}
+
+// comeBack notes that there is a connection. It reports whether what ran over the one before goes on: not over a link that is new, and
+// does not stand yet.
+func (u *uplink) comeBack() (resumed bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	resumed = u.away && u.owner != nil
+	u.away, u.why = false, nil
+	u.wake()
+	return resumed
 }
 
 // wake wakes who awaits the link. The caller holds mu.
