@@ -28,8 +28,8 @@ func (c *Client) FollowForCall(t Target, notify func(owner.Standing, error)) *Fo
 	return c.Follow(FollowRequest{Target: t, Notify: notify, patience: reachFor, quiet: callQuiet, once: true})
 }
 
-// Call runs a command of the device once; see [owner.Following.CallOnce]. That it was sent is stored before: also another run of the program
-// may ask, with its id.
+// Call runs a command of the device once; see [owner.Following.CallOnce]. That it was sent is stored before: also another run of the
+// program may ask, with its id.
 func (f *Following) Call(ctx context.Context, r CallRequest) (owner.Result, error) {
 	s, err := f.Session(ctx)
 	if err != nil {

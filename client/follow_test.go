@@ -70,7 +70,8 @@ func TestAwaitUplink(t *testing.T) {
 		_, err := u.await(ctx)
 		cancel()
 		var unreachable *owner.UnreachableError
-		if final := !errors.Is(err, context.DeadlineExceeded); final != c.final || final && !errors.Is(err, c.why) || errors.As(err, &unreachable) {
+		final := !errors.Is(err, context.DeadlineExceeded)
+		if final != c.final || final && !errors.Is(err, c.why) || errors.As(err, &unreachable) {
 			t.Errorf("%v: %v", c.why, err)
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"xtls-agent/xmpp/c2s"
 )
 
-// uplink keeps the account online for as long as a device is followed through its server. It is always c2s, whatever link the account has for
-// one command: only that one resumes its stream, and finds out in seconds that its connection is dead.
+// uplink keeps the account online for as long as a device is followed through its server. It is always c2s, whatever link the account has
+// for one command: only that one resumes its stream, and finds out in seconds that its connection is dead.
 //
-// The token by which c2s logs in again (XEP-0484) is kept in memory: a run lasts for days and logs in by password once. On the disk it would be
-// a second secret beside that password, and good for no more than it.
+// The token by which c2s logs in again (XEP-0484) is kept in memory: a run lasts for days and logs in by password once. On the disk it
+// would be a second secret beside that password, and good for no more than it.
 type uplink struct {
 	client *Client
 	line   *line // hears what becomes of it

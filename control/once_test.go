@@ -151,8 +151,8 @@ func TestDeviceThatCannotRemember(t *testing.T) {
 	}
 }
 
-// Who repeats a call again and again, from one session after the other, takes no places of commands that run: the newest gets the answer, the
-// one before hears that he may ask again, and others can run theirs.
+// Who repeats a call again and again, from one session after the other, takes no places of commands that run: the newest gets the answer,
+// the one before hears that he may ask again, and others can run theirs.
 func TestRepetitionsTakeNoPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs, finish := new(atomic.Int32), make(chan struct{})

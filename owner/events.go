@@ -15,13 +15,14 @@ type Event struct {
 	Report             // the state of a command
 }
 
-// Watch tells how it stands with the device, and the states of its commands: first what is known, then each change. It ends with ctx, and when
-// the device is not followed any more, which is told as Over; Err says why.
+// Watch tells how it stands with the device, and the states of its commands: first what is known, then each change. It ends with ctx, and
+// when the device is not followed any more, which is told as Over; Err says why.
 //
 // Each state is told once: after a session has been opened again only what has changed meanwhile. While it is not Connected the states
 // are those of the last session. Of a command that the device has no more, the state becomes unknown.
 //
-// It runs on the caller's goroutine and keeps no more than the latest of each: who is slow misses what was in between, and the last one never.
+// It runs on the caller's goroutine and keeps no more than the latest of each: who is slow misses what was in between, and the last one
+// never.
 func (f *Following) Watch(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		w := f.states.Watch()

@@ -63,8 +63,8 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 	}
 }
 
-// Expect says where the device was last: it is asked there, too, besides where it shows itself. A device that has removed this owner shows itself
-// to him no more, but says so to who asks.
+// Expect says where the device was last: it is asked there, too, besides where it shows itself. A device that has removed this owner
+// shows itself to him no more, but says so to who asks.
 func (o *Owner) Expect(full jid.JID) { o.presence.expect(full) }
 
 // maxAsked is how many resources are asked at a time.

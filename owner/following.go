@@ -39,8 +39,8 @@ type Follow struct {
 	Jitter func() float64 // in [0, 1); nil: by chance
 }
 
-// Following stays with a device across sessions: when one has ended it opens another, for as long as that is of any use. What the device tells,
-// and what it was asked, outlasts them: see Watch and CallOnce.
+// Following stays with a device across sessions: when one has ended it opens another, for as long as that is of any use. What the device
+// tells, and what it was asked, outlasts them: see Watch and CallOnce.
 type Following struct {
 	cfg    Follow
 	states *control.States
@@ -192,7 +192,8 @@ func (f *Following) follow(ctx context.Context) {
 const (
 	firstPause = 500 * time.Millisecond
 	lastPause  = time.Minute
-	// stable is how long a session must have lasted for its end to count as the first; of those that do not last, one is opened every flapPause.
+	// stable is how long a session must have lasted for its end to count as the first; of those that do not last, one is opened every
+	// flapPause.
 	stable    = 10 * time.Second
 	flapPause = 5 * time.Second
 	// firstPatience is for how long a first session is tried to open whose line is lost on the way.

@@ -384,7 +384,8 @@ func (s *signal) announce() {
 	}
 }
 
-// A session whose device is silent is given up: after a while, or soon if there is a reason to look. While the line beneath may come back it is not.
+// A session whose device is silent is given up: after a while, or soon if there is a reason to look. While the line beneath may come back
+// it is not.
 func TestSilentDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHome(t)

@@ -16,12 +16,12 @@ type CallUnknownError struct {
 func (e *CallUnknownError) Error() string { return e.Err.Error() }
 func (e *CallUnknownError) Unwrap() error { return e.Err }
 
-// CallOnce runs a command once. When the session ends it waits for another one, and asks there for the same call, until the device says what came
-// of it. fill answers the command's form, each time it is asked. promise returns the call, with its age at that moment, and is called each time before it is
-// sent: whoever may go down should store then that it is sent.
+// CallOnce runs a command once. When the session ends it waits for another one, and asks there for the same call, until the device says
+// what came of it. fill answers the command's form, each time it is asked. promise returns the call, with its age at that moment, and is
+// called each time before it is sent: whoever may go down should store then that it is sent.
 //
-// A *[CallUnknownError] says that it was sent, and that what came of it is not known. After any other error it has not run, unless the device
-// says otherwise in it.
+// A *[CallUnknownError] says that it was sent, and that what came of it is not known. After any other error it has not run, unless the
+// device says otherwise in it.
 func (f *Following) CallOnce(ctx context.Context, command string, fill func(*Form) (Values, error), promise func() Call) (Result, error) {
 	a := &asking{following: f, command: command, fill: fill, promise: promise}
 	return a.outcome(ctx)

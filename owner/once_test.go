@@ -94,14 +94,16 @@ func TestCallWithoutADevice(t *testing.T) {
 		h.fail(ErrUnreachable)
 		promise := func() Call { return Call{ID: "one"} }
 		var unknown *CallUnknownError
-		if _, err := h.follow(Follow{}).CallOnce(t.Context(), "lamp", noForm, promise); !errors.Is(err, ErrUnreachable) || errors.As(err, &unknown) {
+		_, err := h.follow(Follow{}).CallOnce(t.Context(), "lamp", noForm, promise)
+		if !errors.Is(err, ErrUnreachable) || errors.As(err, &unknown) {
 			t.Errorf("of a device that was never there: %v", err)
 		}
 		h.fail(nil)
 		h.takes = time.Minute
 		f := h.follow(Follow{Patience: time.Minute})
 		defer time.AfterFunc(10*time.Second, func() { h.fail(ErrUnreachable); h.cut() }).Stop()
-		if _, err := f.CallOnce(t.Context(), "lamp", noForm, promise); !errors.As(err, &unknown) || unknown.ID != "one" || !errors.Is(err, ErrUnreachable) {
+		_, err = f.CallOnce(t.Context(), "lamp", noForm, promise)
+		if !errors.As(err, &unknown) || unknown.ID != "one" || !errors.Is(err, ErrUnreachable) {
 			t.Errorf("of a device that went: %v", err)
 		}
 	})

@@ -28,8 +28,8 @@ type Config struct {
 	// News hears what a device tells its owner unasked, such as that there is a new owner: a line for
 	// people, from a device that has proven itself. It must not block; may be nil.
 	News func(device Device, line string)
-	// Shown hears that a paired device, by its bare JID, has shown itself on the link, with whichever resource, or has gone. The server says so:
-	// it is a hint, no more. It must not block; may be nil.
+	// Shown hears that a paired device, by its bare JID, has shown itself on the link, with whichever resource, or has gone. The server
+	// says so: it is a hint, no more. It must not block; may be nil.
 	Shown func(device jid.JID)
 }
 
@@ -60,7 +60,10 @@ func New(link xmpp.Link, keys *Keyring, cfg Config) *Owner {
 // Mount is New for a session that somebody else serves, and does not do so yet. Close ends it all the same.
 func Mount(s *xmpp.Session, keys *Keyring, cfg Config) *Owner {
 	cfg = cfg.withDefaults()
-	o := &Owner{keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, shown: cfg.Shown, session: s, presence: newWatcher(), cancel: func() {}}
+	o := &Owner{
+		keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, shown: cfg.Shown,
+		session: s, presence: newWatcher(), cancel: func() {},
+	}
 	o.registry = disco.NewRegistry(capsNode, disco.Info{
 		Identities: []disco.Identity{cfg.Program},
 		Features:   append(xtls.Features(), xmpp.NSPing),

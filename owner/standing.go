@@ -12,8 +12,8 @@ package owner
 //
 //	any ── failed ──▶ Over
 //
-// opened: there is a session, or the line beneath it is back. ended: there is none, or its line is lost, or one that was being opened was cut;
-// another is being opened. missed: the device was looked for and is not there. failed: no other try would end otherwise.
+// opened: there is a session, or the line beneath it is back. ended: there is none, or its line is lost, or one that was being opened was
+// cut; another is being opened. missed: the device was looked for and is not there. failed: no other try would end otherwise.
 type Standing string
 
 // How it may stand with a device.

@@ -121,8 +121,8 @@ func Open(store Store, entries [][]byte, whole bool, now func() time.Time, log *
 }
 
 // Do runs a call, unless it was run before, and returns its answer. run is called at most once for a key; it is not called if an error is
-// returned that is not ErrUnknown, ErrForgotten or ErrElsewhere. If it runs already Do waits for its end, or for that of ctx, in the place of who
-// waited before: a caller whose line was lost asks again by another, and the one before is of no use any more.
+// returned that is not ErrUnknown, ErrForgotten or ErrElsewhere. If it runs already Do waits for its end, or for
+// that of ctx, in the place of who waited before: a caller whose line was lost asks again by another, and the one before is of no use any more.
 func (j *Journal) Do(ctx context.Context, c Call, run func() []byte) ([]byte, error) {
 	e, mine, err := j.begin(c)
 	if err != nil {

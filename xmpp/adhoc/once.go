@@ -37,8 +37,8 @@ const (
 // Memory is where a server remembers the calls of one peer. Its errors are [ErrOutcomeUnknown], [ErrForgotten], [ErrOtherCall],
 // [ErrNotStored] and [ErrElsewhere].
 type Memory interface {
-	// Do returns the answer to a call, for which it calls run if it was not run before. For one that runs it waits, and calls waits before; that
-	// ends the waiting of who did so before, who gets ErrElsewhere. what is a digest of all that was asked.
+	// Do returns the answer to a call, for which it calls run if it was not run before. For one that runs it waits, and calls waits
+	// before; that ends the waiting of who did so before, who gets ErrElsewhere. what is a digest of all that was asked.
 	Do(ctx context.Context, c Call, what [sha256.Size]byte, run func() []byte, waits func()) (answer []byte, err error)
 }
 
