@@ -12,6 +12,7 @@ import (
 
 // use is what a process has used so far.
 type use struct {
+	at       time.Time // when it was looked at
 	cpu      time.Duration
 	resident float64 // bytes of memory
 	own      float64 // of those, its part: what it shares is divided by those who share it
@@ -26,7 +27,7 @@ func look(t *row.T, p idler) use {
 	default:
 	}
 	dir := fmt.Sprintf("/proc/%d", p.process.PID())
-	u := use{cpu: computed(t, dir), traffic: p.relay.Carried()}
+	u := use{at: time.Now(), cpu: computed(t, dir), traffic: p.relay.Carried()}
 	u.resident, u.own = memory(t, dir)
 	return u
 }
