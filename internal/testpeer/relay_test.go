@@ -38,12 +38,18 @@ func connect(t *testing.T, r *Relay, server net.Listener) (near, far net.Conn) {
 	for _, c := range []net.Conn{near, far} {
 		t.Cleanup(func() { _ = c.Close() })
 	}
-	for deadline := time.Now().Add(10 * time.Second); r.Open() == before; time.Sleep(time.Millisecond) {
+	awaitOpen(t, r, before+1)
+	return near, far
+}
+
+// awaitOpen waits until the relay has so many connections: it hears of an end a moment after the ends do.
+func awaitOpen(t *testing.T, r *Relay, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); r.Open() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the relay does not take the connection")
+			t.Fatalf("%d are open, want %d", r.Open(), want)
 		}
 	}
-	return near, far
 }
 
 func send(t *testing.T, c net.Conn, text string) {
@@ -94,9 +100,7 @@ func TestRelayAfter(t *testing.T) {
 		t.Errorf("cut: %v", err)
 	}
 	_ = ends(t, near)
-	if n := r.Open(); n != 0 {
-		t.Errorf("%d are open", n)
-	}
+	awaitOpen(t, r, 0)
 }
 
 func TestRelayForgetsAPlace(t *testing.T) {
