@@ -24,6 +24,7 @@ type counter struct {
 	where  string               // as romeo names the device
 	server *testpeer.XMPPServer // nil on the LAN
 	kind   string               // of server
+	link   string               // of the device
 	runs   string               // the file
 }
 

@@ -98,8 +98,7 @@ const evaluator = `spawn(fun Next() ->
 		Line ->
 			{ok, Tokens, _} = erl_scan:string(Line),
 			{ok, Expressions} = erl_parse:parse_exprs(Tokens),
-			{value, Value, _} = erl_eval:exprs(Expressions, []),
-			io:format("evaluated: ~p~n", [Value]),
+			io:format("evaluated: ~0p~n", [catch element(2, erl_eval:exprs(Expressions, []))]),
 			Next()
 	end
 end)`
