@@ -18,13 +18,14 @@ func TestSpread(t *testing.T) {
 	t.Parallel()
 	const spread = 1200 * time.Millisecond // longer than the server says it keeps the stream
 	for name, c := range map[string]struct {
-		goes  func(*fake)
-		gone  bool // nobody listens any more
-		waits bool
+		goes   func(*fake)
+		gone   bool // nobody listens any more
+		spread time.Duration
+		waits  bool
 	}{
-		"cut":        {goes: func(*fake) {}},
-		"gone":       {goes: func(*fake) {}, gone: true, waits: true},
-		"shuts down": {goes: shutDown, waits: true},
+		"cut":        {goes: func(*fake) {}, spread: time.Minute},
+		"gone":       {goes: func(*fake) {}, gone: true, spread: spread, waits: true},
+		"shuts down": {goes: shutDown, spread: spread, waits: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,14 +43,14 @@ func TestSpread(t *testing.T) {
 			}, goesOn(back))))
 			_, err := h.dialTo(t, "", func(cfg *c2s.Config) {
 				cfg.Resolver = records{first.addr, second}
-				cfg.Spread, cfg.Jitter = spread, func() float64 { return 0.99 }
+				cfg.Spread, cfg.Jitter = c.spread, func() float64 { return 0.99 }
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			took := (<-back).Sub(<-lost)
-			if waited := took >= spread/2; waited != c.waits {
-				t.Errorf("was back after %v of %v", took, spread)
+			if waited := took >= c.spread/2; waited != c.waits {
+				t.Errorf("was back after %v of %v", took, c.spread)
 			}
 		})
 	}
