@@ -293,6 +293,7 @@ func (l *life) removed(records []trust.Record) {
 	l.tickets.Forget() // everybody's: the next session of each proves his key
 	for _, r := range records {
 		l.sessions.closeOf(r.Key())
+		l.forOwners.Revoke(actor(r))
 		if l.openedWindow(r.Key()) || !l.memory.isConfirmed(r.JID) {
 			l.keeper.Removed(r.JID.String())
 		}

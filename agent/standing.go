@@ -43,9 +43,13 @@ func (l *life) onOpenLink(s *xmpp.Session, kind trust.Link, peerOf func(jid.JID)
 func (l *life) onOwnersSession(s *xmpp.Session, owner trust.Record) (tell, revoke func()) {
 	registry := l.introduce(s)
 	pairing.AnswerPubkeys(s, l.memory.identity.DER())
-	stop := l.forOwners.Mount(s, registry, control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()})
+	stop := l.forOwners.Mount(s, registry, actor(owner))
 	states := l.states.Mount(s)
 	return states.Run, func() { states.Stop(); stop() }
+}
+
+func actor(owner trust.Record) control.Actor {
+	return control.Actor{Owner: owner.JID, Fingerprint: owner.Fingerprint.String()}
 }
 
 // onLocalSession stands on the local socket: a person who may use it owns the machine.

@@ -143,6 +143,12 @@ func TestOwnersProgramKnowsWhomItMeans(t *testing.T) {
 
 // "I was removed" must not wait for a command to end: what runs of a removed owner ends with his rights.
 func TestRemovalEndsRunningCommands(t *testing.T) {
+	for name, sessionEnds := range map[string]bool{"on his session": false, "on one that has ended": true} {
+		t.Run(name, func(t *testing.T) { removeWhoseCommandRuns(t, sessionEnds) })
+	}
+}
+
+func removeWhoseCommandRuns(t *testing.T, sessionEnds bool) {
 	running, ended := make(chan struct{}), make(chan struct{})
 	b := startBox(t, trust.NewMemStore(), "", func(e *Env) {
 		e.Commands = []control.Command{{Name: "wait", Run: func(ctx context.Context, _ control.Call) (control.Result, error) {
@@ -156,7 +162,17 @@ func TestRemovalEndsRunningCommands(t *testing.T) {
 	defer p.Session.Close()
 	go func() { _, _ = p.Session.Call(context.Background(), "wait", nil) }()
 	<-running
-	peers := b.agent.life.memory.owners
+	l := b.agent.life
+	peers := l.memory.owners
+	if sessionEnds {
+		p.Session.Close()
+		waitFor(t, "the session ends", func() bool { return sessionsOpen(l.sessions) == 0 })
+	}
+	select {
+	case <-ended:
+		t.Fatal("the command ended before its owner was removed")
+	default:
+	}
 	if err := peers.Remove(trust.AtTheBox(), peers.All()[0].Key()); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +181,12 @@ func TestRemovalEndsRunningCommands(t *testing.T) {
 	case <-time.After(15 * time.Second): // its time limit is 30 s
 		t.Error("the command of a removed owner runs on")
 	}
+}
+
+func sessionsOpen(s *sessions) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
 }
 
 // While unowned and without a server of its own, the device shows itself to nobody there but to whom a window names, and

@@ -31,6 +31,9 @@ func (a Actor) String() string {
 	return a.Owner.String()
 }
 
+// id tells the actor from any other, on all of his sessions.
+func (a Actor) id() string { return a.Owner.String() + " " + a.Fingerprint + a.LocalUser }
+
 // Call is one run of a command.
 type Call struct {
 	Actor  Actor

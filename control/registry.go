@@ -69,10 +69,13 @@ func (r *Registry) Add(commands ...Command) error {
 // Mount offers the commands on s, to whoever stands at its other end, as actor. They are
 // listed in d, which must be that session's own. The function returned takes the offer back, and
 // cancels what runs of it: for an owner who was removed. When the session merely ends,
-// what runs goes on to its time limit, and the function is not needed.
+// what runs goes on to its time limit, and the function is not needed; see Revoke.
 func (r *Registry) Mount(s *xmpp.Session, d *disco.Registry, actor Actor) (revoke func()) {
-	return r.server.MountRemembering(s, d, r.offer(actor), r.memoryOf(actor))
+	return r.server.MountFor(s, d, r.offer(actor), adhoc.Peer{ID: actor.id(), Memory: r.memoryOf(actor)})
 }
+
+// Revoke cancels what still runs for an actor who was removed, whatever session he called it on.
+func (r *Registry) Revoke(actor Actor) { r.server.Revoke(actor.id()) }
 
 // offer returns what lists the commands for one session. They are asked for at each request, and change hardly ever.
 func (r *Registry) offer(actor Actor) func() []adhoc.Command {

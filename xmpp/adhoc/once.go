@@ -135,7 +135,7 @@ func digest(c Command, values form.Values) [sha256.Size]byte {
 // once runs a command unless it was run before. Who waits for one that runs already does so until his session ends, and takes none of the
 // places of commands that run; the command itself goes on by ctx.
 func (m *mount) once(session, ctx context.Context, r *xmpp.Request, e *execution, c Call, values form.Values) {
-	answer, err := m.memory.Do(session, c, digest(e.command, values), func() []byte {
+	answer, err := m.peer.Memory.Do(session, c, digest(e.command, values), func() []byte {
 		result, err := e.command.Run(ctx, values)
 		return e.outcome(result, err, m.isCanceled(e)).AppendXML(nil, "")
 	}, func() { m.server.stop(e) })

@@ -81,20 +81,42 @@ func (sv *Server) Close() {
 // The function returned takes the offer back: it cancels what runs of it and refuses the rest,
 // for a peer that has lost its rights. A session that merely ends does not need it.
 func (sv *Server) Mount(s *xmpp.Session, d *disco.Registry, list func() []Command) (revoke func()) {
-	return sv.MountRemembering(s, d, list, nil)
+	return sv.MountFor(s, d, list, Peer{})
 }
 
-// MountRemembering is Mount for a peer whose calls are remembered: those with an id run once, and may be repeated. A nil memory remembers
-// nothing.
-func (sv *Server) MountRemembering(s *xmpp.Session, d *disco.Registry, list func() []Command, memory Memory) (revoke func()) {
-	m := &mount{server: sv, list: list, memory: memory, waiting: make(map[string]*execution)}
+// Peer is who stands at the other end of a session.
+type Peer struct {
+	ID     string // by which Revoke knows him; may be empty
+	Memory Memory // of his calls: those with an id run once, and may be repeated; nil: none
+}
+
+// MountFor is Mount for a peer who is known on other sessions, too.
+func (sv *Server) MountFor(s *xmpp.Session, d *disco.Registry, list func() []Command, peer Peer) (revoke func()) {
+	m := &mount{server: sv, list: list, peer: peer, waiting: make(map[string]*execution)}
 	d.AddFeatures(NS)
-	if memory != nil {
+	if peer.Memory != nil {
 		d.AddFeatures(NSCall)
 	}
 	d.Provide(m)
 	s.HandleIQ(xmpp.Set, NS, "command", m.handle)
 	return m.revoke
+}
+
+// Revoke cancels what runs for a peer that has lost its rights, also what it called on sessions that have ended. What is still offered to
+// it is for the functions that Mount returned.
+func (sv *Server) Revoke(id string) {
+	sv.cancelAll(func(m *mount) bool { return m.peer.ID == id })
+}
+
+// cancelAll ends the contexts of what runs of some mounts.
+func (sv *Server) cancelAll(of func(*mount) bool) {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	for e, cancel := range sv.running {
+		if of(e.mount) {
+			cancel()
+		}
+	}
 }
 
 // start runs e's command in the background, or says why it may not.
@@ -150,8 +172,8 @@ type execution struct {
 type mount struct {
 	server  *Server
 	list    func() []Command
-	memory  Memory // nil: none
-	revoked bool   // guarded by the server's mutex
+	peer    Peer
+	revoked bool // guarded by the server's mutex
 
 	mu      sync.Mutex // guards all below
 	waiting map[string]*execution
@@ -162,13 +184,9 @@ type mount struct {
 // revoke is what Mount returns.
 func (m *mount) revoke() {
 	m.server.mu.Lock()
-	defer m.server.mu.Unlock()
 	m.revoked = true
-	for e, cancel := range m.server.running {
-		if e.mount == m {
-			cancel()
-		}
-	}
+	m.server.mu.Unlock()
+	m.server.cancelAll(func(other *mount) bool { return other == m })
 }
 
 // maxEnded bounds the memory of ids that are gone.
@@ -211,7 +229,7 @@ func (m *mount) handle(ctx context.Context, r *xmpp.Request) {
 		r.Fail(badRequest("malformed-action", ""))
 		return
 	}
-	if m.memory == nil {
+	if m.peer.Memory == nil {
 		msg.call = nil
 	}
 	if msg.session == "" {
