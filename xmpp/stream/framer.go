@@ -308,6 +308,12 @@ func (f *Framer) Abort(e *Error) {
 	}
 }
 
+// End ends our direction in order. It does not wait for the peer, nor close the connection.
+func (f *Framer) End() {
+	f.bound(time.Now().Add(closeTimeout)) // the peer may not be reading
+	f.writeEnd()
+}
+
 // Close ends the stream in order: our end tag, then the peer's, for which it waits 2 s at most; then it closes the
 // connection. Readers and writers are freed. It may be called again; it then waits for the first call.
 func (f *Framer) Close() error {
