@@ -85,6 +85,8 @@ func (l *Link) take(el *xmpp.Element) error {
 			l.inbox.put(l.addressed(st))
 		}
 		return nil
+	case isAnswer(el):
+		return l.refuse(unexpected("got <%.40s/>, for which nobody has asked", el.Name.Local))
 	case l.terms == nil:
 	case el.Is(nsSM, "r"):
 		l.mu.Lock()
@@ -114,6 +116,17 @@ func isStanza(el *xmpp.Element) bool {
 	return false
 }
 
+// isAnswer reports whether el answers what is asked before there is a stream, and never later.
+func isAnswer(el *xmpp.Element) bool {
+	switch el.Name.Space {
+	case nsSASL, nsSASL2, nsTLS:
+		return true
+	case nsSM:
+		return el.Name.Local == "enabled" || el.Name.Local == "resumed" || el.Name.Local == "failed"
+	}
+	return false
+}
+
 // arrived counts a stanza that is ours to deliver from now on.
 func (l *Link) arrived() {
 	l.mu.Lock()
@@ -131,10 +144,9 @@ func (l *Link) acknowledged(el *xmpp.Element) error {
 		_, err = l.acked(h)
 	}
 	l.asked.open = false
-	w := l.wire
 	l.mu.Unlock()
 	if err != nil {
-		return refuseCount(w, err)
+		return l.refuse(err)
 	}
 	l.settle()
 	return nil
@@ -150,8 +162,15 @@ func (l *Link) acked(h uint32) (int, error) {
 	return n, err
 }
 
-// refuseCount ends the stream because of a count, and returns how.
-func refuseCount(w *wire, err error) error {
+// refuse ends the stream because of what the server said, and returns how.
+func (l *Link) refuse(err error) error {
+	l.mu.Lock()
+	w := l.wire
+	l.mu.Unlock()
+	return refuseOn(w, err)
+}
+
+func refuseOn(w *wire, err error) error {
 	refused := &stream.Error{Condition: stream.UndefinedCondition, Sent: true, Err: err}
 	if count, ok := err.(*countError); ok {
 		refused.App = count.element()

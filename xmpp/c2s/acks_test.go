@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,40 +91,5 @@ func TestAcknowledges(t *testing.T) {
 		if got := <-told; !strings.Contains(got, want) {
 			t.Errorf("told %s, want %s", got, want)
 		}
-	}
-}
-
-// A location that points elsewhere is tried first, is held to the account's certificate, and is no harm.
-func TestLocation(t *testing.T) {
-	t.Parallel()
-	h, other := newHost(t), newHost(t)
-	var elsewhere atomic.Int32
-	evil := rawServer(t, other.cert, func(f *fake) { // another authority's certificate
-		elsewhere.Add(1)
-		f.startTLS()
-		t.Error("the client took another server for its own")
-	})
-	for name, c := range map[string]struct {
-		location string
-		tried    bool
-	}{
-		"elsewhere": {evil, true}, "nowhere": {"127.0.0.1:1", false}, "no place": {"nobody@home.test/x", false}, "endless": {strings.Repeat("x", 5000), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			elsewhere.Store(0)
-			l, err := h.dial(t, inTurn(
-				func(f *fake) { f.managed("id='stream1' resume='true' location='" + c.location + "'") },
-				func(f *fake) {
-					f.asked()
-					f.raw("<resumed xmlns='" + nsSM + "' previd='stream1' h='0'/><message id='back'/>")
-					f.idle()
-				}), func(cfg *c2s.Config) { cfg.Mode = c2s.Auto })
-			if err != nil {
-				t.Fatal(err)
-			}
-			if st, err := l.ReadStanza(); err != nil || st.ID != "back" || (elsewhere.Load() > 0) != c.tried {
-				t.Errorf("%v, %v; %d tries elsewhere", st, err, elsewhere.Load())
-			}
-		})
 	}
 }

@@ -51,9 +51,9 @@ func (d *dialer) logIn(ctx context.Context, c *claim) (*bound, error) {
 	}
 	if c != nil {
 		tried := c.places(d.cfg.Mode)
-		tries = slices.DeleteFunc(tries, func(a account.Candidate) bool { return slices.Contains(tried, a) })
+		tries = slices.DeleteFunc(tries, func(a account.Candidate) bool { return slices.Contains(tried, a) && !c.isNamed(a.Addr) })
 	}
-	b, err := d.tryAll(ctx, c, tries)
+	b, err := d.tryAll(ctx, c, tries, d.connect)
 	if b == nil {
 		return nil, fmt.Errorf("c2s: logging in as %s: %w", d.cfg.JID, worse(failed, err))
 	}
@@ -78,7 +78,7 @@ func (d *dialer) tryFormer(ctx context.Context, c *claim) (*bound, error) {
 			}
 		})
 	}
-	b, err := d.tryAll(limited, c, places)
+	b, err := d.tryAll(limited, c, places, d.connectWithin(c))
 	moved := b == nil && ctx.Err() == nil && context.Cause(limited) == errMoved
 	giveUp(nil)
 	asking.Wait()
@@ -98,12 +98,12 @@ func (d *dialer) isLeft(ctx context.Context, place account.Candidate) bool {
 }
 
 // tryAll tries places, until one takes us or none ever will.
-func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidate) (*bound, error) {
-	r := newRace(places, func(ctx context.Context, addr string) (net.Conn, error) { return connect(ctx, d.cfg, addr) })
+func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidate, by connecting) (*bound, error) {
+	r := newRace(places, by)
 	defer r.close()
 	var failed error
 	for a, ok := r.next(ctx); ok; a, ok = r.next(ctx) {
-		b, err := d.dialCandidate(ctx, c, a)
+		b, err := d.dialCandidate(ctx, c, a, by)
 		if err == nil {
 			return b, nil
 		}
@@ -118,13 +118,16 @@ func (d *dialer) tryAll(ctx context.Context, c *claim, places []account.Candidat
 
 // dialCandidate tries one place. Where the server ended the stream after an authentication by a token, or with channel
 // binding, it tries once more without (ejabberd 23.01 offers a binding that does not verify).
-func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival) (*bound, error) {
+func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival, by connecting) (*bound, error) {
 	binding, byKey := true, true
 	for {
 		if a.err != nil {
 			return nil, a.err
 		}
 		b, err := d.converse(ctx, c, a, binding, byKey)
+		if isViolation(err) {
+			c = nil
+		}
 		switch {
 		case errors.Is(err, errInstantFailed): // it has been used, and is not tried again
 			d.cfg.Log.Info("resuming by another token", "err", err)
@@ -136,7 +139,7 @@ func (d *dialer) dialCandidate(ctx context.Context, c *claim, a arrival) (*bound
 		default:
 			return b, err
 		}
-		a.conn, a.err = connect(ctx, d.cfg, a.place.Addr)
+		a.conn, a.err = by(ctx, a.place.Addr)
 	}
 }
 
@@ -156,10 +159,22 @@ func (d *dialer) converse(ctx context.Context, c *claim, a arrival, binding, byK
 	return b, nil
 }
 
-func connect(ctx context.Context, cfg Config, addr string) (net.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+// connectWithin connects to a place that a server may have named, if it may send us there.
+func (d *dialer) connectWithin(c *claim) connecting {
+	return func(ctx context.Context, addr string) (net.Conn, error) {
+		conn, err := d.connect(ctx, addr)
+		if err == nil && !c.mayReach(addr, conn.RemoteAddr()) {
+			_ = conn.Close() // nothing was said
+			return nil, &xmpp.UnreachableError{Addr: addr, Err: errWithin}
+		}
+		return conn, err
+	}
+}
+
+func (d *dialer) connect(ctx context.Context, addr string) (net.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, d.cfg.ConnectTimeout)
 	defer cancel()
-	conn, err := cfg.Dialer.DialContext(limited, "tcp", addr)
+	conn, err := d.cfg.Dialer.DialContext(limited, "tcp", addr)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

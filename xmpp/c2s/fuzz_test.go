@@ -40,6 +40,7 @@ var (
 
 func (s *scriptedServer) Write(p []byte) (int, error)      { return s.heard.Write(p) }
 func (s *scriptedServer) SetDeadline(time.Time) error      { return nil }
+func (s *scriptedServer) RemoteAddr() net.Addr             { return nil }
 func (s *scriptedServer) SetReadDeadline(time.Time) error  { return nil }
 func (s *scriptedServer) SetWriteDeadline(time.Time) error { return nil }
 func (s *scriptedServer) Close() error                     { return nil }
@@ -77,7 +78,7 @@ func negotiationWith(s *scriptedServer) *negotiation {
 		JID: jid.MustParse("romeo@home.test"), Password: func() (string, error) { return fuzzPassword, nil },
 		StepTimeout: time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler), Limits: xmpp.Limits{Bytes: 8192},
 	}
-	return &negotiation{cfg: cfg, conn: s, framer: stream.NewFramer(s, cfg.Limits, 0), keys: openKeyring(cfg), bound: &bound{}}
+	return &negotiation{cfg: cfg, conn: s, raw: s, framer: stream.NewFramer(s, cfg.Limits, 0), keys: openKeyring(cfg), bound: &bound{}}
 }
 
 // The beginning of what servers say.

@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"crypto/tls"
+	"net"
 	"slices"
 
 	"xtls-agent/xmpp"
@@ -14,19 +15,20 @@ const nsISR = "https://xmpp.org/extensions/isr/0"
 // instant is a token that resumes one stream, once. It lives as long as its stream and is stored nowhere.
 type instant struct {
 	token     string
-	mechanism string // the only one for which it may be used
-	location  string // host:port with direct TLS where to use it; empty: anywhere
-	inline    inline // what the server takes with it
-	used      bool   // it has left, or a new one is to be had in another way
+	mechanism string   // the only one for which it may be used
+	location  location // where to use it, with direct TLS
+	inline    inline   // what the server takes with it
+	used      bool     // it has left, or a new one is to be had in another way
 }
 
-// parseInstant reads what an <enabled/> or an <inst-resumed/> has for mechanism; nil if there is no token that can be kept.
-func parseInstant(el *xmpp.Element, mechanism string, in inline) *instant {
+// parseInstant reads what an <enabled/> or an <inst-resumed/> has for mechanism, which came from a connection's other end; nil if there
+// is no token that can be kept.
+func parseInstant(el *xmpp.Element, mechanism string, in inline, from net.Addr) *instant {
 	token := el.Attr("token")
 	if token == "" || len(token) > maxToken || mechanism == "" {
 		return nil
 	}
-	return &instant{token: token, mechanism: mechanism, location: parseLocation(el.Attr("location")), inline: in}
+	return &instant{token: token, mechanism: mechanism, location: parseLocation(el.Attr("location"), from), inline: in}
 }
 
 // enableElement is an <enable/>, which asks for a token to resume by where the server has them.
@@ -87,7 +89,7 @@ func (n *negotiation) judged(success *xmpp.Element) (err error) {
 			return err
 		}
 		if c.Is(nsISR, "inst-resumed") && n.claim.instant != nil {
-			n.bound.instant = parseInstant(c, n.claim.instant.mechanism, n.claim.instant.inline)
+			n.bound.instant = parseInstant(c, n.claim.instant.mechanism, n.claim.instant.inline, n.raw.RemoteAddr())
 		}
 		return nil
 	}
@@ -106,8 +108,8 @@ func firstIn(el *xmpp.Element, space string) *xmpp.Element {
 
 // instantPlaces are where the token is to be used. They are spoken to by direct TLS alone (XEP-0397 §5.1).
 func (c *claim) instantPlaces() []account.Candidate {
-	if c.instant == nil || c.instant.used || c.instant.location == "" {
+	if c.instant == nil || c.instant.used || c.instant.location.addr == "" {
 		return nil
 	}
-	return []account.Candidate{{Addr: c.instant.location, Direct: true}}
+	return []account.Candidate{{Addr: c.instant.location.addr, Direct: true}}
 }

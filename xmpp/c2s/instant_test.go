@@ -1,6 +1,7 @@
 package c2s_test
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"io"
 	"path/filepath"
@@ -93,6 +94,15 @@ func TestInstant(t *testing.T) {
 	h := newHost(t)
 	offered := []*xmpp.Element{modern("HT-SHA-256-EXPR"), isrFeature("HT-SHA-256-EXPR")}
 	const refusal = "<failure xmlns='" + nsSASL2 + "'><not-authorized xmlns='" + nsSASL + "'/></failure>"
+	byPassword := func(f *fake) { // and neither token
+		f.header(offered...)
+		auth := f.read()
+		if auth.Child(nsISR, "inst-resume").Attr("with-isr-token") != "false" {
+			t.Errorf("goes on by %v", auth)
+		}
+		f.scram2(auth, instResumed("i9"))
+		f.back()
+	}
 	byAccount := func(f *fake) { // a token for the account, and the stream as usual
 		auth := f.read()
 		if auth.Child(nsFAST, "fast") == nil || auth.Child(nsISR, "inst-resume").Attr("with-isr-token") != "false" {
@@ -116,7 +126,7 @@ func TestInstant(t *testing.T) {
 			f.byInstant("i1", offered...)
 			f.succeed(nil, instResumed("evil"))
 			f.idle()
-		}, func(f *fake) { f.header(offered...); byAccount(f) }},
+		}, byPassword},
 		"not offered any more": {func(f *fake) { f.byInstant("i1", modern("HT-SHA-256-EXPR")); f.idle() },
 			func(f *fake) { f.header(offered...); byAccount(f) }},
 	} {
@@ -162,11 +172,14 @@ func TestInstantLocation(t *testing.T) {
 	t.Parallel()
 	h, other := newHost(t), newHost(t)
 	var tried atomic.Int32
-	evil := rawServer(t, other.cert, func(f *fake) {
-		tried.Add(1)
-		f.startTLS()
-		t.Error("the client took another server for its own")
-	})
+	not := func(cert tls.Certificate) string {
+		return rawServer(t, cert, func(f *fake) {
+			tried.Add(1)
+			f.startTLS()
+			t.Error("the client took another server for its own")
+		})
+	}
+	evil, named := not(other.cert), not(h.authority.Issue(t, testpeer.Validity{}, "elsewhere.test").TLS)
 	there := make(chan bool, 1)
 	good := rawServer(t, h.cert, func(f *fake) {
 		f.startTLS()
@@ -175,13 +188,13 @@ func TestInstantLocation(t *testing.T) {
 		f.succeed(f.mac("i1", "Responder"), instResumed("i2"))
 		f.back()
 	})
+	here := func(f *fake) {
+		f.byInstant("i1", modern("HT-SHA-256-EXPR"), isrFeature("HT-SHA-256-EXPR"))
+		f.succeed(f.mac("i1", "Responder"), instResumed("i2"))
+		f.back()
+	}
 	for location, again := range map[string]func(*fake){
-		good: func(*fake) { t.Error("the place was not tried") },
-		evil: func(f *fake) {
-			f.byInstant("i1", modern("HT-SHA-256-EXPR"), isrFeature("HT-SHA-256-EXPR"))
-			f.succeed(f.mac("i1", "Responder"), instResumed("i2"))
-			f.back()
-		},
+		good: func(*fake) { t.Error("the place was not tried") }, evil: here, named: here,
 	} {
 		l, err := h.dial(t, inTurn(instantly("location='"+location+"'"), again))
 		if err != nil {
@@ -191,7 +204,7 @@ func TestInstantLocation(t *testing.T) {
 			t.Errorf("%v, %v", st, err)
 		}
 	}
-	if len(there) != 1 || tried.Load() != 1 {
-		t.Errorf("the right place was tried %d times, the wrong one %d times", len(there), tried.Load())
+	if len(there) != 1 || tried.Load() != 2 {
+		t.Errorf("the right place was tried %d times, the wrong ones %d times", len(there), tried.Load())
 	}
 }

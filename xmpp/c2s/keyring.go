@@ -163,6 +163,20 @@ func (r *keyring) refused(token string) {
 	if r.fresh {
 		r.doubts[r.keys.Mechanism]++
 	}
+	r.drop()
+}
+
+// forget forgets the token, whatever it is: the server is not what it was when it gave it.
+func (r *keyring) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys.Token != "" {
+		r.drop()
+	}
+}
+
+// drop forgets the token. The caller holds mu.
+func (r *keyring) drop() {
 	k := keys{JID: r.keys.JID, Agent: r.keys.Agent}
 	if !r.save(k) {
 		r.keys = k // it is of no use, stored or not

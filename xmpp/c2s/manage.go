@@ -2,7 +2,6 @@ package c2s
 
 import (
 	"context"
-	"fmt"
 
 	"xtls-agent/xmpp"
 )
@@ -47,7 +46,7 @@ func (n *negotiation) manage(ctx context.Context) error {
 				n.enabled(answer, n.offers().inline)
 				return nil
 			case !isStanza(answer), len(n.bound.early) == maxEarly:
-				return fmt.Errorf("got <%.40s/> for an answer to <enable/>", answer.Name.Local)
+				return unexpected("got <%.40s/> for an answer to <enable/>", answer.Name.Local)
 			}
 			if st, err := xmpp.ParseStanza(answer); err == nil {
 				n.bound.early = append(n.bound.early, st)
@@ -62,8 +61,9 @@ const maxEarly = 16
 // enabled takes the server's answer to an <enable/>, which was asked for by what the server takes inline.
 func (n *negotiation) enabled(answer *xmpp.Element, in inline) {
 	if answer.Is(nsSM, "enabled") {
-		n.bound.terms = parseTerms(answer)
-		n.bound.terms.instant = parseInstant(answer.Child(nsISR, "isr-enabled"), in.Instant, in)
+		from := n.raw.RemoteAddr()
+		n.bound.terms = parseTerms(answer, from)
+		n.bound.terms.instant = parseInstant(answer.Child(nsISR, "isr-enabled"), in.Instant, in, from)
 		return
 	}
 	n.cfg.Log.Warn("the server does not manage the stream: what is under way when the connection is lost is lost with it")

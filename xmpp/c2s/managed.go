@@ -17,7 +17,6 @@ const nsSM = "urn:xmpp:sm:3"
 // What a server may say about resuming is bounded: a name is kept and sent back, a time is waited for.
 const (
 	maxStreamID      = 4096 // "SHOULD NOT be longer than 4000 bytes" (XEP-0198 §5)
-	maxLocation      = 300  // a domain name and a port
 	defaultResumable = 5 * time.Minute
 	maxResumable     = time.Hour
 )
@@ -26,12 +25,12 @@ const (
 type terms struct {
 	id       string
 	lasts    time.Duration // for so long after its connection is lost
-	location string        // host:port where to resume it; empty: anywhere
+	location location      // where to resume it
 	instant  *instant      // how to resume it at once; nil: not
 }
 
-// parseTerms reads an <enabled/>. What is out of bounds is left out.
-func parseTerms(enabled *xmpp.Element) *terms {
+// parseTerms reads an <enabled/> that came from a connection's other end. What is out of bounds is left out.
+func parseTerms(enabled *xmpp.Element, from net.Addr) *terms {
 	t := &terms{lasts: defaultResumable}
 	id, resume := enabled.Attr("id"), enabled.Attr("resume")
 	if (resume == "true" || resume == "1") && len(id) <= maxStreamID {
@@ -40,50 +39,15 @@ func parseTerms(enabled *xmpp.Element) *terms {
 	if seconds, err := strconv.ParseUint(enabled.Attr("max"), 10, 31); err == nil && seconds > 0 {
 		t.lasts = min(time.Duration(seconds)*time.Second, maxResumable)
 	}
-	t.location = parseLocation(enabled.Attr("location"))
+	t.location = parseLocation(enabled.Attr("location"), from)
 	return t
-}
-
-// parseLocation reads a host, with or without a port, in the form of RFC 6120 §4.9.3.19. What is not of that form is none.
-func parseLocation(s string) string {
-	if s == "" || len(s) > maxLocation {
-		return ""
-	}
-	host, port, err := net.SplitHostPort(s)
-	if err != nil { // without a port
-		host, port = trimBrackets(s), "5222"
-	}
-	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 || host == "" {
-		return ""
-	}
-	if net.ParseIP(host) == nil && !isHostName(host) {
-		return ""
-	}
-	return net.JoinHostPort(host, port)
-}
-
-func trimBrackets(s string) string {
-	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
-		return s[1 : len(s)-1]
-	}
-	return s
-}
-
-// isHostName is about the characters only: DNS says the rest.
-func isHostName(s string) bool {
-	for _, c := range s {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
-			return false
-		}
-	}
-	return true
 }
 
 // parseCount reads an h.
 func parseCount(el *xmpp.Element) (uint32, error) {
 	h, err := strconv.ParseUint(el.Attr("h"), 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("the server counts stanzas as %.20q", el.Attr("h"))
+		return 0, unexpected("the server counts stanzas as %.20q", el.Attr("h"))
 	}
 	return uint32(h), nil
 }
@@ -100,13 +64,32 @@ type claim struct {
 // account's domain by its certificate, as any other.
 func (c *claim) places(mode Mode) []account.Candidate {
 	out := c.instantPlaces()
-	if c.location != "" {
-		out = append(out, bothWays(c.location, mode)...)
+	if c.location.addr != "" {
+		out = append(out, bothWays(c.location.addr, mode)...)
 	}
 	if !slices.Contains(out, c.place) {
 		out = append(out, c.place)
 	}
 	return out
+}
+
+// locations are the places that the server has named.
+func (c *claim) locations() []location {
+	out := []location{c.location}
+	if c.instant != nil {
+		out = append(out, c.instant.location)
+	}
+	return out
+}
+
+// isNamed reports whether the server has named addr.
+func (c *claim) isNamed(addr string) bool {
+	return slices.ContainsFunc(c.locations(), func(l location) bool { return l.addr == addr })
+}
+
+// mayReach reports whether addr may be looked for at the end of a connection.
+func (c *claim) mayReach(addr string, end net.Addr) bool {
+	return !slices.ContainsFunc(c.locations(), func(l location) bool { return !l.mayReach(addr, end) })
 }
 
 func (c *claim) element() *xmpp.Element {
@@ -130,14 +113,14 @@ func (c *claim) judge(el *xmpp.Element) (*verdict, error) {
 			return nil, err
 		}
 		if el.Attr("previd") != c.id {
-			return nil, fmt.Errorf("the server resumed another stream than was asked for")
+			return nil, unexpected("the server resumed another stream than was asked for")
 		}
 		return &verdict{resumed: true, h: h, counted: true}, nil
 	case el.Is(nsSM, "failed"):
 		v := &verdict{h: h, counted: err == nil, reason: failureReason(el)}
 		return v, nil
 	}
-	return nil, fmt.Errorf("got <%.40s/> for an answer to <resume/>", el.Name.Local)
+	return nil, unexpected("got <%.40s/> for an answer to <resume/>", el.Name.Local)
 }
 
 // failureReason is the condition of a <failed/>. Some servers wrap it as in a stanza.

@@ -56,7 +56,7 @@ func (n *negotiation) run(ctx context.Context, direct bool) (*bound, error) {
 	}
 	n.framer = stream.NewFramer(n.conn, n.cfg.Limits, 0)
 	if err := n.logIn(ctx); err != nil {
-		return nil, err
+		return nil, n.leave(err)
 	}
 	n.bound.features = n.features
 	n.bound.wire = &wire{framer: n.framer, conn: n.raw}
@@ -80,7 +80,7 @@ func (n *negotiation) logIn(ctx context.Context) error {
 	}
 	if n.ns == nsSASL { // RFC 6120 §6.4.6
 		if err := n.framer.Restart(); err != nil {
-			return err
+			return unexpected("%w", err)
 		}
 		err = n.open(ctx)
 	} else {
@@ -223,7 +223,7 @@ func (n *negotiation) readFeatures() error {
 		return err
 	}
 	if !el.Is(xmpp.NSStream, "features") {
-		return fmt.Errorf("got <%.40s/> for features", el.Name.Local)
+		return unexpected("got <%.40s/> for features", el.Name.Local)
 	}
 	n.features = el
 	return nil
@@ -296,7 +296,7 @@ func (n *negotiation) bind(ctx context.Context) (jid.JID, error) {
 		}
 		bound, err = jid.Parse(answer.Child(nsBind, "bind").Child(nsBind, "jid").Text())
 		if err != nil || bound.Resourcepart() == "" || bound.Localpart() == "" {
-			return fmt.Errorf("the server bound no full address (%v)", err)
+			return unexpected("the server bound no full address (%v)", err)
 		}
 		// RFC 3921 wanted a session; who still does says so by leaving out <optional/>.
 		if s := n.features.Child(nsSession, "session"); s != nil && s.Child(nsSession, "optional") == nil {
@@ -319,10 +319,10 @@ func (n *negotiation) ask(payload *xmpp.Element) (*xmpp.Stanza, error) {
 	}
 	answer, err := xmpp.ParseStanza(el)
 	if err != nil {
-		return nil, err
+		return nil, unexpected("%w", err)
 	}
 	if !answer.IsResponse() || answer.ID != request.ID {
-		return nil, fmt.Errorf("got <%.40s/> for an answer", el.Name.Local)
+		return nil, unexpected("got <%.40s/> for an answer", el.Name.Local)
 	}
 	return answer, answer.Err()
 }

@@ -62,6 +62,7 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 	l.retry.lost(l.moved())
 	l.numb.lost(l.moved(), cause)
 	changed, gone := l.cfg.Network.Changed(), hasGone(cause)
+	broken := false // the server answers as it may not, and is not asked for the stream again
 	for {
 		wait := l.retry.next(gone)
 		if gone { // for the others' sake, which is not to cost the stream
@@ -73,7 +74,7 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 		}
 		changed = l.cfg.Network.Changed() // from here on: a try that hangs does not hear of it
 		c := l.claim()
-		if l.numb.isSo() {
+		if l.numb.isSo() || broken {
 			c = nil
 		}
 		b, err := l.login(ctx, c)
@@ -82,6 +83,7 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 		case err != nil && (ctx.Err() != nil || slow(err) || isFinal(err)):
 			return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
 		case err != nil:
+			broken = broken || isViolation(err)
 			l.log.Debug("could not resume yet", "err", err)
 		case b.verdict == nil || !b.verdict.resumed:
 			return l.replaced(b)
@@ -150,6 +152,9 @@ func (l *Link) goOn(b *bound) error {
 	if b.instant != nil {
 		l.terms.instant = b.instant
 	}
+	if b.place.Addr != l.terms.location.addr { // the stream is not there
+		l.terms.location = location{}
+	}
 	again := slices.Clone(l.sent.list)
 	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
 	l.heard, l.progress = time.Now(), time.Now()
@@ -173,13 +178,13 @@ func (l *Link) goOn(b *bound) error {
 
 // closeAfter ends a stream on which the server counts as it cannot be.
 func (l *Link) closeAfter(w *wire, err error) {
-	_ = refuseCount(w, err)
+	_ = refuseOn(w, err)
 	_ = w.framer.Close() // the error says it all
 }
 
 // replaced is the end of a link whose stream the server would not resume. What it bound instead is the successor.
 func (l *Link) replaced(b *bound) error {
-	reason := "it does not answer on it any more"
+	reason := "it does not answer for it any more"
 	if b.verdict != nil {
 		reason = b.verdict.reason
 	}

@@ -17,13 +17,16 @@ const attemptDelay = 250 * time.Millisecond
 // race connects to places in their order, the next as soon as one has failed or was silent for a while (RFC 8305 §5). What
 // comes about is handed out in the order in which it does.
 type race struct {
-	connect func(ctx context.Context, addr string) (net.Conn, error)
+	connect connecting
 	left    []account.Candidate
 	running []account.Candidate
 	results chan arrival
 	dialing sync.WaitGroup
 	stop    context.CancelFunc
 }
+
+// connecting connects to a host and port.
+type connecting func(ctx context.Context, addr string) (net.Conn, error)
 
 // arrival is what came of a try to connect.
 type arrival struct {
@@ -32,7 +35,7 @@ type arrival struct {
 	err   error
 }
 
-func newRace(places []account.Candidate, connect func(context.Context, string) (net.Conn, error)) *race {
+func newRace(places []account.Candidate, connect connecting) *race {
 	return &race{connect: connect, left: places, results: make(chan arrival, len(places)), stop: func() {}}
 }
 

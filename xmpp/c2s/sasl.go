@@ -27,7 +27,7 @@ var (
 	// errBindingRefused: the server ended the stream rather than let us try without channel binding.
 	errBindingRefused = errors.New("the server refused channel binding")
 	errSecondFactor   = errors.New("the server wants more than the password: a device has no second factor")
-	errUnproven       = errors.New("the server did not prove that it knows the account: somebody may be interfering")
+	errUnproven       = unexpected("the server did not prove that it knows the account: somebody may be interfering")
 )
 
 // AuthError is a failure of authentication (RFC 6120 §6.5). It is an [xmpp.ErrNotAuthorized] where the server refused
@@ -140,11 +140,11 @@ func (n *negotiation) scram(ctx context.Context, m sasl.Mechanism, password stri
 			return err
 		}
 		if err := account.CheckChallenge(challenge, client.Nonce()); err != nil {
-			return err
+			return unexpected("%w", err)
 		}
 		_, proof, err := client.Step(challenge)
 		if err != nil {
-			return err
+			return unexpected("%w", err)
 		}
 		if err := n.framer.WriteElement(n.saslElement("response", proof)); err != nil {
 			return err
@@ -210,7 +210,7 @@ func (n *negotiation) saslAnswer(want string) ([]byte, error) {
 	case el.Is(nsSASL2, "continue"):
 		return nil, errSecondFactor
 	}
-	return nil, fmt.Errorf("got <%.40s/> in place of <%s/>", el.Name.Local, want)
+	return nil, unexpected("got <%.40s/> in place of <%s/>", el.Name.Local, want)
 }
 
 // saslData is what an element of an exchange holds.
@@ -220,7 +220,11 @@ func (n *negotiation) saslData(el *xmpp.Element) ([]byte, error) {
 			el = el.Child(nsSASL2, "additional-data")
 		}
 	}
-	return base64.StdEncoding.DecodeString(strings.TrimSpace(el.Text()))
+	data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(el.Text()))
+	if err != nil {
+		return nil, unexpected("the server's <%s/> is no base64", el.Name.Local)
+	}
+	return data, nil
 }
 
 func (n *negotiation) saslSuccess() error {
@@ -232,7 +236,7 @@ func (n *negotiation) saslSuccess() error {
 		return parseFailure(el)
 	}
 	if !el.Is(n.ns, "success") {
-		return fmt.Errorf("got <%.40s/> in place of <success/>", el.Name.Local)
+		return unexpected("got <%.40s/> in place of <success/>", el.Name.Local)
 	}
 	n.success = el
 	return nil

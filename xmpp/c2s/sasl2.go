@@ -149,7 +149,6 @@ func (n *negotiation) byToken(ctx context.Context, t *tokenLogin) (done bool, er
 			return err
 		}
 		if !t.isProven(answer) {
-			n.keys.refused(t.token)
 			return errUnproven
 		}
 		if t.instant == nil {
@@ -175,7 +174,7 @@ func (n *negotiation) succeeded(success *xmpp.Element, mechanism string, in inli
 	}
 	address, err := jid.Parse(success.Child(nsSASL2, "authorization-identifier").Text())
 	if err != nil || address.Localpart() == "" {
-		return fmt.Errorf("the server does not say whom it has authenticated")
+		return unexpected("the server does not say whom it has authenticated")
 	}
 	if n.claim != nil {
 		if err := n.judged(success); err != nil || n.bound.verdict != nil && n.bound.verdict.resumed {
@@ -187,7 +186,7 @@ func (n *negotiation) succeeded(success *xmpp.Element, mechanism string, in inli
 		return nil
 	}
 	if address.Resourcepart() == "" {
-		return fmt.Errorf("the server bound no full address")
+		return unexpected("the server bound no full address")
 	}
 	n.boundTo(address)
 	for _, c := range bound.Children() {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestInboxIsBounded(t *testing.T) {
 // What a server says about resuming is bounded, and is about the stream that was asked for.
 func TestTermsAndVerdicts(t *testing.T) {
 	long := xmpp.NewElement(nsSM, "enabled").With("resume", "true").With("id", strings.Repeat("x", maxStreamID+1))
-	if got := parseTerms(long); got.id != "" {
+	if got := parseTerms(long, nil); got.id != "" {
 		t.Errorf("kept a name of %d bytes", len(got.id))
 	}
 	another := xmpp.NewElement(nsSM, "resumed").With("h", "1").With("previd", "another")
@@ -131,15 +132,15 @@ func FuzzTerms(f *testing.F) {
 	f.Add("x", "true", "", "[2001:db8::1]")
 	f.Add(strings.Repeat("x", 5000), "true", "", strings.Repeat("x", 5000))
 	f.Fuzz(func(t *testing.T, id, resume, seconds, location string) {
-		got := parseTerms(xmpp.NewElement(nsSM, "enabled").With("id", id).With("resume", resume).With("max", seconds).With("location", location))
-		if got.lasts <= 0 || got.lasts > maxResumable || len(got.id) > maxStreamID || len(got.location) > maxLocation+8 {
+		got := parseTerms(xmpp.NewElement(nsSM, "enabled").With("id", id).With("resume", resume).With("max", seconds).With("location", location), &net.TCPAddr{})
+		if got.lasts <= 0 || got.lasts > maxResumable || len(got.id) > maxStreamID || len(got.location.addr) > maxLocation+8 {
 			t.Errorf("%+v", got)
 		}
 		if got.id != "" && resume != "true" && resume != "1" {
 			t.Errorf("%q may resume: %+v", resume, got)
 		}
-		if got.location != "" && parseLocation(got.location) != got.location {
-			t.Errorf("%q becomes %q", got.location, parseLocation(got.location))
+		if again := parseLocation(got.location.addr, &net.TCPAddr{}); again != got.location {
+			t.Errorf("%v becomes %v", got.location, again)
 		}
 	})
 }
