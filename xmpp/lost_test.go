@@ -3,7 +3,9 @@ package xmpp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"testing"
 
 	"mellium.im/xmpp/jid"
@@ -43,5 +45,29 @@ func TestRequestsOnALostLink(t *testing.T) {
 		if err := <-served; !errors.As(err, &lost) || len(lost.Stanzas) != 1 {
 			t.Errorf("the session ended with %v", err)
 		}
+	}
+}
+
+// A session may end because of what somebody answered beneath it, as to a block of the byte stream that carries it. That is no answer to what was
+// asked in it, whose outcome is not known: by a request that was under way, or one that comes later.
+func TestEndIsNoAnswer(t *testing.T) {
+	beneath := &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ServiceUnavailable}
+	l := &lossy{written: make(chan *xmpp.Stanza), fate: func(*xmpp.Stanza) error {
+		return fmt.Errorf("reading: %w: a block was refused: %w", io.ErrUnexpectedEOF, beneath)
+	}}
+	s := xmpp.NewSession(l, nil)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(context.Background()) })
+	_, underWay := s.Request(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement("urn:test", "q"))
+	serving.Wait()
+	_, later := s.Request(t.Context(), xmpp.Get, jid.JID{}, xmpp.NewElement("urn:test", "q"))
+	for _, err := range []error{underWay, later} {
+		var answered *xmpp.Error
+		if errors.As(err, &answered) || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("taken for an answer: %v", err)
+		}
+	}
+	if !errors.Is(underWay, xmpp.ErrClosed) {
+		t.Error(underWay)
 	}
 }

@@ -192,11 +192,28 @@ func (s *Session) Err() error {
 	return s.err
 }
 
+// endError is why a session ended where that was what somebody answered to a request beneath it, as to a block of the byte stream that
+// carries it. Who waits for an answer here must not take it for his: it is told apart by what it is, and not found by its type.
+type endError struct{ cause error }
+
+func (e *endError) Error() string        { return e.cause.Error() }
+func (e *endError) Is(target error) bool { return errors.Is(e.cause, target) }
+
+func noAnswer(cause error) error {
+	var answer *Error
+	if errors.As(cause, &answer) {
+		return &endError{cause}
+	}
+	return cause
+}
+
 // shut ends the session at once, for the reason given; the first reason stays.
 func (s *Session) shut(cause error) {
 	if cause == nil {
 		cause = errOrderly
 	}
+	lost := cause
+	cause = noAnswer(cause)
 	s.mu.Lock()
 	if s.err == nil {
 		s.err = cause
@@ -207,7 +224,7 @@ func (s *Session) shut(cause error) {
 		s.flush.Stop()
 	}
 	s.mu.Unlock()
-	unsent := idsOf(s.out.close(cause, true), cause)
+	unsent := idsOf(s.out.close(cause, true), lost)
 	for key, c := range calls {
 		if unsent[key.id] {
 			c.end(nil, fmt.Errorf("%w: %w: %w", ErrNotSent, ErrClosed, cause))
