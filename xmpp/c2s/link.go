@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -30,8 +31,10 @@ type Link struct {
 	inbox  *inbox
 	stop   context.CancelFunc // ends pump and keeper
 	inside sync.WaitGroup     // those, and who sends again
-	once   sync.Once          // of Close
-	closed error              // what it returned
+
+	closing  atomic.Bool   // Close was called
+	closed   chan struct{} // closed at its end
+	closeErr error
 
 	sooner chan struct{} // has a token for the keeper when something is due before it looks
 
@@ -103,7 +106,8 @@ func newLink(cfg Config, b *bound, login func(context.Context, *claim) (*bound, 
 	now := time.Now()
 	l := &Link{
 		cfg: cfg, local: b.local, features: b.features, log: cfg.Log, login: login,
-		inbox: newInbox(), sooner: make(chan struct{}, 1), writing: newTurn(), wire: b.wire, terms: b.terms, place: b.place, heard: now, progress: now,
+		inbox: newInbox(), writing: newTurn(), sooner: make(chan struct{}, 1), closed: make(chan struct{}),
+		wire: b.wire, terms: b.terms, place: b.place, heard: now, progress: now,
 		notify: ignore, retry: retry{jitter: cfg.Jitter, spread: cfg.Spread},
 	}
 	for _, st := range b.early { // they came before the server began to count
@@ -191,16 +195,18 @@ func (l *Link) addressed(st *xmpp.Stanza) *xmpp.Stanza {
 
 // Close ends the stream in order, within 2 s, and closes the connection.
 func (l *Link) Close() error {
-	l.once.Do(func() {
+	if l.closing.CompareAndSwap(false, true) {
 		l.end(stream.ErrClosed, true)
 		l.mu.Lock()
 		w := l.wire
 		l.mu.Unlock()
 		l.sayLast(w)
-		l.closed = w.framer.Close()
+		l.closeErr = w.framer.Close()
 		l.inside.Wait()
-	})
-	return l.closed
+		close(l.closed)
+	}
+	<-l.closed // a wait that a bubble of testing/synctest takes for one
+	return l.closeErr
 }
 
 // end makes it over, for the reason given; the first reason stays. With drop, what has come and was not read is forgotten.
