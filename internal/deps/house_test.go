@@ -11,7 +11,7 @@ type floor struct {
 var forTests = []string{
 	"internal/testpeer", "internal/testpeer/qr", "xmpp/linktest", "xmpp/internal/peerlink", "hw/display/displaytest", "hw/button/buttontest", "hw/output/outputtest",
 	"internal/cli/clitest", "internal/prove", "internal/guest", "internal/guest/hand", "internal/guest/hand/init",
-	"internal/fuzztest", "internal/state/statetest", "internal/evil", "internal/faults",
+	"internal/fuzztest", "internal/state/statetest", "internal/evil", "internal/faults", "internal/unruly",
 }
 
 // house lists every package, from the roof to the ground. Whatever one may import stands below it. It is the table
@@ -25,6 +25,7 @@ var house = []floor{
 	{"internal/dist", nil},                             // what `make dist` builds
 	{"internal/e2e", nil},                              // runs the two programs as processes
 	{"internal/evil", []string{"xmpp", "xmpp/stream"}}, // a server in the hands of an attacker, and the tests with it
+	{"internal/unruly", []string{"xmpp", "xmpp/stream", "xmpp/c2s", "internal/testpeer"}}, // a server that spoils stanzas, and the tests with it
 	{"internal/mutants", nil},                          // takes the security checks out of the program, to see whether a test notices
 	{"internal/faults", []string{"internal/testpeer"}}, // spoils connections by a plan
 	{"internal/guest/boards", nil},                     // runs the two programs on real kernels
