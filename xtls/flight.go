@@ -65,9 +65,9 @@ func (c *flightConn) Write(p []byte) (int, error) {
 	return max(0, n-before), c.lost
 }
 
-// Read must not wait for a write that waits for the peer to read: once nothing is held, it takes no lock.
+// Read sends what is held before it waits.
 func (c *flightConn) Read(p []byte) (int, error) {
-	if !c.patient && !c.idle.Load() {
+	if !c.patient {
 		if err := c.flush(); err != nil {
 			return 0, err
 		}
@@ -83,8 +83,11 @@ func (c *flightConn) take() []byte {
 	return held
 }
 
-// flush sends what is held.
+// flush sends what is held. It must not wait for a write that waits for the peer to read: once nothing is held, it takes no lock.
 func (c *flightConn) flush() error {
+	if c.idle.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.held) == 0 {
