@@ -136,6 +136,18 @@ func (l *Link) arrived() {
 	l.settle()
 }
 
+// countRefused tells the server that a stanza has come which is refused, before the stream ends because of it. Somebody has written it whom we do not
+// know, and the server has passed it on: it would wait for us at the next login, and end that, for ever.
+func (l *Link) countRefused(el *xmpp.Element) []byte {
+	if l.terms == nil || !isStanza(el) {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handled++
+	return l.appendAck(nil, time.Now())
+}
+
 // acknowledged takes an <a/>. A count that cannot be ends the stream, with a word to the server why.
 func (l *Link) acknowledged(el *xmpp.Element) error {
 	h, err := parseCount(el)

@@ -171,6 +171,11 @@ func TestBadStream(t *testing.T) {
 			if after.stanzas != "" {
 				t.Errorf("%q was sent again", after.stanzas)
 			}
+			// A stanza that is refused has come all the same: the server would keep it for the next login.
+			ends := strings.Index(after.said, "<stream:error>")
+			if strings.HasPrefix(c.say, "<message>") && !strings.HasSuffix(after.said[:max(ends, 0)], "<a xmlns='"+nsSM+"' h='2'/>") {
+				t.Errorf("does not say that it has got the stanza: %q", after.said)
+			}
 		})
 	}
 }

@@ -149,6 +149,7 @@ func (l *Link) goOn(b *bound) error {
 		_ = b.wire.framer.Close() // so that the server does not keep it
 		return err
 	}
+	b.wire.framer.BeforeRefusal(l.countRefused)
 	if b.instant != nil {
 		l.terms.instant = b.instant
 	}

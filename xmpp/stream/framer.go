@@ -35,7 +35,9 @@ type Framer struct {
 
 	reading turn // guards what reading needs
 	dec     *xmpp.Decoder
-	readErr error // the end of reading; sticky
+	readErr error                      // the end of reading; sticky
+	before  func(*xmpp.Element) []byte // see BeforeRefusal; may be nil
+	words   []byte                     // what it said
 
 	writing  turn   // guards what writing needs
 	buf      []byte // where elements are written to be sent
@@ -230,14 +232,23 @@ func (f *Framer) ReadHeader() (Header, error) {
 func (f *Framer) ReadElement() (*xmpp.Element, error) {
 	f.reading.take()
 	el, err := f.read()
+	words := f.words
 	f.reading.giveUp()
 	if err := f.ended(); err != nil {
 		return nil, err
 	}
 	if refused, ok := err.(*Error); ok && refused.Sent {
-		f.Abort(refused)
+		f.abort(refused, words)
 	}
 	return el, err
+}
+
+// BeforeRefusal has something leave before the error with which this side ends the stream because of a child: what say makes of that child, of
+// which the content may be missing. It is for who reads, before he does.
+func (f *Framer) BeforeRefusal(say func(child *xmpp.Element) []byte) {
+	f.reading.take()
+	defer f.reading.giveUp()
+	f.before = say
 }
 
 // ended returns why this side ended the stream, or nil.
@@ -266,6 +277,9 @@ func (f *Framer) read() (*xmpp.Element, error) {
 		return el, nil
 	case refused != nil:
 		f.readErr = refused
+		if el != nil && f.before != nil {
+			f.words = f.before(el)
+		}
 	case err == io.EOF: // the end tag, and nothing else: a connection's own io.EOF never comes through the decoder
 		f.readErr = err
 	default:
@@ -294,14 +308,17 @@ func (f *Framer) Restart() error {
 }
 
 // Abort ends our direction with a stream error. It does not wait for the peer, nor close the connection.
-func (f *Framer) Abort(e *Error) {
+func (f *Framer) Abort(e *Error) { f.abort(e, nil) }
+
+// abort is Abort after some words.
+func (f *Framer) abort(e *Error, words []byte) {
 	f.aborted.Store(e)
 	f.bound(time.Now().Add(closeTimeout)) // the peer may not be reading
 	f.writing.take()
 	defer f.writing.giveUp()
 	if f.open {
 		f.open = false
-		_ = f.write(append(e.appendXML(nil), "</stream:stream>"...)) // it is over either way
+		_ = f.write(append(e.appendXML(words), "</stream:stream>"...)) // it is over either way
 	}
 	if f.writeErr == nil {
 		f.writeErr = e

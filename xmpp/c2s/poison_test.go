@@ -1,0 +1,65 @@
+package c2s_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"xtls-agent/internal/testpeer"
+	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
+)
+
+// Real servers keep a message that was not acknowledged, and deliver it again at the next login: one of a stranger's that breaks our limits ends the
+// stream once, and not each time.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, testpeer.XMPPOptions{})
+			stranger, cfg := dial(t, account(t, s, "bob")), account(t, s, "alice")
+			online, ended := make(chan bool, 100), make(chan error, 100)
+			supervisor := c2s.Supervisor{
+				Dial: func(ctx context.Context) (xmpp.Link, error) { return c2s.Dial(ctx, cfg) },
+				Online: func(ctx context.Context, s *xmpp.Session) error {
+					err := s.Send(ctx, &xmpp.Stanza{Kind: xmpp.Presence})
+					if err == nil {
+						err = s.Ping(ctx, s.LocalAddr().Domain()) // the server has seen it
+					}
+					online <- err == nil
+					return nil
+				},
+				Report: func(st c2s.State) {
+					if st.Phase == c2s.Waiting {
+						ended <- st.Err
+					}
+				},
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			var running sync.WaitGroup
+			running.Go(func() { _ = supervisor.Run(ctx) })
+			defer running.Wait()
+			defer stop()
+			<-online
+			deep := xmpp.NewText("urn:test", "x", "x")
+			for range 40 {
+				deep = xmpp.NewElement("urn:test", "x", deep)
+			}
+			poison := &xmpp.Stanza{Kind: xmpp.Message, Type: "chat", To: cfg.JID, Payload: []*xmpp.Element{deep, xmpp.NewText(xmpp.NSClient, "body", "x")}}
+			if err := stranger.WriteStanza(poison); err != nil {
+				t.Fatal(err)
+			}
+			wantIs(t, <-ended, xmpp.ErrTooBig)
+			if !<-online {
+				t.Error("is not back")
+			}
+			select {
+			case err := <-ended:
+				t.Errorf("and again: %v", err)
+			case <-time.After(3 * time.Second):
+			}
+		})
+	}
+}
