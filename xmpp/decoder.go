@@ -37,6 +37,9 @@ func (l Limits) withDefaults() Limits {
 // ErrTooBig is returned when a stanza exceeds the decoder's [Limits].
 var ErrTooBig = errors.New("xmpp: stanza exceeds the size limit")
 
+// ErrLeftOut is returned with a child that was read past. The decoder may be used on.
+var ErrLeftOut = errors.New("xmpp: left out: too deep, or too many elements or attributes")
+
 // ErrNotWellFormed is what malformed or restricted XML (RFC 6120 §11) is wrapped in.
 var ErrNotWellFormed = errors.New("xmpp: not well-formed")
 
@@ -54,6 +57,8 @@ type Decoder struct {
 	scopes []scope   // open elements; scopes[0] is the stream's root
 	bound  []binding // what they declare, the innermost last
 	text   []byte    // where text is gathered
+
+	leaveOut func(*Element) bool // see LeaveOut; may be nil
 }
 
 // scope is one open element: its raw name, for matching the end tag, and how many bindings hold outside of it.
@@ -71,6 +76,10 @@ func NewDecoder(r io.Reader, l Limits) *Decoder {
 	in := &meter{r: bufio.NewReaderSize(r, 4096), left: l.Bytes}
 	return &Decoder{in: in, raw: xml.NewDecoder(in), limits: l}
 }
+
+// LeaveOut has Next read past a child that has too many elements or attributes, or is too deep, if which says so of its name: Next returns it
+// without content, and ErrLeftOut. It may not be larger for that. It is for who gets from a server what strangers wrote.
+func (d *Decoder) LeaveOut(which func(child *Element) bool) { d.leaveOut = which }
 
 // Buffered returns what was read from the underlying reader and not yet decoded:
 // before STARTTLS it must be empty (RFC 6120 §5.4.3.3).
@@ -102,7 +111,8 @@ func (d *Decoder) Root() (*Element, error) {
 }
 
 // Next reads the next child of the root, whole. White space between children is skipped.
-// It returns io.EOF at the root's end tag, and io.ErrUnexpectedEOF if input ends without it.
+// It returns io.EOF at the root's end tag, and io.ErrUnexpectedEOF if input ends without it. What is wrong with a child is returned with
+// what there is of it, its name at least.
 func (d *Decoder) Next() (*Element, error) {
 	for {
 		d.in.left = d.limits.Bytes
@@ -113,11 +123,17 @@ func (d *Decoder) Next() (*Element, error) {
 		switch t := tok.(type) {
 		case xml.StartElement:
 			el, err := d.open(t)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				elements := 1
+				err = d.fill(el, 1, &elements)
+			} else {
+				el = &Element{}
+				el.Name, _ = d.resolve(t.Name, true)
 			}
-			elements := 1
-			return el, d.fill(el, 1, &elements)
+			if err == ErrTooBig && d.in.err == nil && d.leaveOut != nil && d.leaveOut(el) {
+				err = d.skip(t.Name)
+			}
+			return el, err
 		case xml.EndElement:
 			if err := d.close(t); err != nil {
 				return nil, err
@@ -169,6 +185,32 @@ func (d *Decoder) fill(el *Element, depth int, elements *int) error {
 			return restricted(t)
 		}
 	}
+}
+
+// skip reads past the rest of a child that begins with a tag of that raw name, after the start tag at which it was too big.
+func (d *Decoder) skip(raw xml.Name) error {
+	for open := len(d.scopes); open > 0; { // the root is in there, and that last start tag is not
+		tok, err := d.token()
+		if err != nil {
+			return err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			open++
+		case xml.EndElement:
+			if open--; open == 0 && t.Name != raw {
+				return fmt.Errorf("%w: end tag %.40q does not match", ErrNotWellFormed, t.Name.Local)
+			}
+		case xml.CharData:
+		default:
+			return restricted(t)
+		}
+	}
+	if len(d.scopes) > 1 {
+		d.bound = d.bound[:d.scopes[1].outer]
+	}
+	d.scopes = d.scopes[:1]
+	return ErrLeftOut
 }
 
 // plainText takes text that follows a start tag, as far as all of it stands for itself, past encoding/xml: that goes through a block of a

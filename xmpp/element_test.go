@@ -94,6 +94,49 @@ func TestDecoderLimits(t *testing.T) {
 	}
 }
 
+// A child that is too deep or has too much in it is read past where that is wanted, and what follows is read as if it had not been there.
+func TestLeaveOut(t *testing.T) {
+	l := Limits{Bytes: 1000, Depth: 4, Elements: 10}
+	for name, bad := range map[string]string{
+		"deep":       strings.Repeat("<m xmlns:q='urn:q'>", 6) + "t" + strings.Repeat("</m>", 6),
+		"elements":   "<m>" + strings.Repeat("<b/>t", 30) + "</m>",
+		"attributes": "<m " + manyAttrs(65) + ">t</m>",
+		"in a child": "<m xmlns='urn:other'><b " + manyAttrs(65) + "><c/></b></m>",
+	} {
+		stream := "<s xmlns='urn:s' xmlns:p='urn:p'>" + bad + "<good xmlns:q='urn:q2'><p:x/><q:y/></good>"
+		d := NewDecoder(strings.NewReader(stream), l)
+		d.LeaveOut(func(el *Element) bool { return el.Name.Local == "m" })
+		if _, err := d.Root(); err != nil {
+			t.Fatal(err)
+		}
+		if el, err := d.Next(); err != ErrLeftOut || el == nil || el.Name.Local != "m" {
+			t.Errorf("%s: %v, %v", name, el, err)
+		}
+		if el, err := d.Next(); err != nil || !el.Is("urn:s", "good") || el.Child("urn:p", "x") == nil || el.Child("urn:q2", "y") == nil {
+			t.Errorf("%s: then %v, %v", name, el, err)
+		}
+		d = NewDecoder(strings.NewReader(stream), l)
+		d.LeaveOut(func(el *Element) bool { return el.Name.Local != "m" })
+		_, _ = d.Root()
+		if _, err := d.Next(); err != ErrTooBig {
+			t.Errorf("%s, of another name: %v", name, err)
+		}
+	}
+	for text, want := range map[string]error{
+		strings.Repeat("<m>", 6) + strings.Repeat("x", 2000):          ErrTooBig,
+		strings.Repeat("<m>", 6) + strings.Repeat("</m>", 5) + "</n>": ErrNotWellFormed,
+		strings.Repeat("<m>", 6) + "<!-- -->":                         ErrNotWellFormed,
+		strings.Repeat("<m>", 6):                                      io.ErrUnexpectedEOF,
+	} {
+		d := NewDecoder(strings.NewReader("<s>"+text), l)
+		d.LeaveOut(func(*Element) bool { return true })
+		_, _ = d.Root()
+		if _, err := d.Next(); !errors.Is(err, want) {
+			t.Errorf("%.40s: %v, want %v", text, err, want)
+		}
+	}
+}
+
 func manyAttrs(n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -124,6 +124,40 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
+// FuzzLeaveOut: what comes after a child that was left out is read as if that had been read.
+func FuzzLeaveOut(f *testing.F) {
+	for _, s := range streamSeeds {
+		f.Add([]byte(s))
+	}
+	for _, s := range []string{
+		strings.Repeat("<m xmlns:p='urn:p'>", 40) + "&lt;" + strings.Repeat("</m>", 40), "<m>" + strings.Repeat("<x/>", 200) + "</m>",
+		"<m " + manyAttrs(65) + "><p:x/></m>",
+	} {
+		f.Add([]byte("<s xmlns='urn:s' xmlns:p='urn:q'>" + s + "<p:good/>" + s + "<good a='1'>x</good></s>"))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := NewDecoder(bytes.NewReader(data), fuzzLimits)
+		d.LeaveOut(func(*Element) bool { return true })
+		if _, err := d.Root(); err != nil {
+			return
+		}
+		var got []*Element // nil: left out
+		el, err := d.Next()
+		for ; err == nil || err == ErrLeftOut; el, err = d.Next() {
+			if err != nil {
+				el = nil
+			}
+			got = append(got, el)
+		}
+		want := byLibrary(data, len(got))
+		for i, el := range got[:min(len(got), len(want))] {
+			if diff := cmp.Diff(want[i], el, cmpopts.EquateEmpty()); el != nil && diff != "" {
+				t.Fatalf("%q, child %d (-encoding/xml +ours):\n%s", data, i, diff)
+			}
+		}
+	})
+}
+
 // FuzzParseStanza: what is taken for a stanza is written as one, and read as the same; its addresses are those that mellium reads.
 func FuzzParseStanza(f *testing.F) {
 	long := strings.Repeat("x", 10_000) // what it is in must not be said at length

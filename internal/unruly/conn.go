@@ -34,7 +34,7 @@ type conn struct {
 // item is something to be written: a stanza, or a word about the stream.
 type item struct {
 	data   []byte
-	stanza bool
+	stanza *xmpp.Stanza // nil: none
 }
 
 func newConn(s *Server, raw net.Conn) *conn {
@@ -250,12 +250,12 @@ func (c *conn) expect() {
 
 // send queues a stanza. The caller holds mu.
 func (c *conn) send(st *xmpp.Stanza) {
-	c.put(item{st.AppendXML(nil, st.From.String(), st.To.String()), true})
-	c.put(item{[]byte("<r xmlns='" + nsSM + "'/>"), false})
+	c.put(item{st.AppendXML(nil, st.From.String(), st.To.String()), st})
+	c.put(item{[]byte("<r xmlns='" + nsSM + "'/>"), nil})
 }
 
 // say queues a word about the stream. The caller holds mu.
-func (c *conn) say(words string) { c.put(item{[]byte(words), false}) }
+func (c *conn) say(words string) { c.put(item{[]byte(words), nil}) }
 
 func (c *conn) put(i item) {
 	c.queue = append(c.queue, i)
@@ -292,7 +292,7 @@ func (c *conn) write() {
 
 // writeItem writes one, with what goes wrong at it.
 func (c *conn) writeItem(i item) error {
-	if !i.stanza {
+	if i.stanza == nil {
 		_, err := c.tls.Write(i.data)
 		return err
 	}
@@ -303,6 +303,9 @@ func (c *conn) writeItem(i item) error {
 	}
 	if begins && f.Kind == Repeat {
 		c.session.repeat = true
+	}
+	if begins && f.Kind == Malform {
+		i.stanza.ID = "" // it has not arrived, even if that is acknowledged
 	}
 	delay, piece := time.Duration(0), len(i.data)
 	if c.lasts(Delay) {

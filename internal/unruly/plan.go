@@ -30,7 +30,7 @@ const (
 	Stall                  // neither reads nor writes for a while
 	Delay                  // sends each stanza late, for a while
 	Split                  // sends each stanza in many small records, for a while
-	Malform                // sends what is no XML
+	Malform                // sends what is no XML, in the place of a stanza
 	Repeat                 // cuts, and sends again also what had arrived when the stream is resumed
 	Kinds                  // so many there are
 )

@@ -63,7 +63,7 @@ func (one *session) acknowledged(h uint32) bool {
 		one.before = one.out[:n]
 	}
 	for _, st := range one.out[:n] {
-		if st.Kind == xmpp.Message && st.From.String() == Domain {
+		if st.Kind == xmpp.Message && st.From.String() == Domain && st.ID != "" {
 			one.server.arrived[one.full.Localpart()] = append(one.server.arrived[one.full.Localpart()], st.ID)
 		}
 	}

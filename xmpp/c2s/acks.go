@@ -136,8 +136,14 @@ func (l *Link) arrived() {
 	l.settle()
 }
 
-// countRefused tells the server that a stanza has come which is refused, before the stream ends because of it. Somebody has written it whom we do not
-// know, and the server has passed it on: it would wait for us at the next login, and end that, for ever.
+// adopt has a connection deal with stanzas that break our limits. Whoever wrote them, the server has passed them on.
+func (l *Link) adopt(w *wire) {
+	w.framer.LeaveOut(isStanza)
+	w.framer.BeforeRefusal(l.countRefused)
+}
+
+// countRefused tells the server that a stanza has come which is refused, before the stream ends because of it: else it
+// would wait for us at the next login, and end that, for ever.
 func (l *Link) countRefused(el *xmpp.Element) []byte {
 	if l.terms == nil || !isStanza(el) {
 		return nil

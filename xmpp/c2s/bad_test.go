@@ -134,7 +134,6 @@ func TestBadStream(t *testing.T) {
 		"h lower":          {"<a xmlns='" + nsSM + "' h='0'/>", "undefined-condition"},
 		"a stanza too big": {"<message><body>" + strings.Repeat("x", 300000) + "</body></message>", "policy-violation"},
 		"endless features": {"<stream:features>" + strings.Repeat("<x xmlns='urn:x'/>", 5000) + "</stream:features>", "policy-violation"},
-		"too deep":         {strings.Repeat("<message>", 40), "policy-violation"},
 		"no XML":           {"<message></iq>", "not-well-formed"},
 
 		"enabled twice":        {"<enabled xmlns='" + nsSM + "' id='other' resume='true'/>", "undefined-condition"},
@@ -314,4 +313,44 @@ func TestBadToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stanza with too many elements or attributes, or too deep, may be a stranger's: it is left out, counted, and the stream goes on.
+func TestStanzaIsLeftOut(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, bad := range map[string]string{
+		"too deep":                strings.Repeat("<message xmlns:p='urn:p'>", 40) + strings.Repeat("</message>", 40),
+		"too many elements":       "<message>" + strings.Repeat("<x xmlns='urn:x'>y</x>", 5000) + "</message>",
+		"too many attributes":     "<message" + attributes(65) + "/>",
+		"in a child":              "<iq type='set' id='i'><x xmlns='urn:x'" + attributes(65) + "><y/></x></iq>",
+		"an answer, and a marker": "<iq type='result' id='i'>" + strings.Repeat("<x>", 40) + "&lt;" + strings.Repeat("</x>", 40) + "</iq>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told := make(chan string, 1)
+			l, err := h.dial(t, func(f *fake) {
+				f.managed("id='stream1' resume='true'")
+				f.raw(bad + "<message id='good' xmlns:p='urn:p'><p:x/></message><r xmlns='" + nsSM + "'/>")
+				told <- f.read().Attr("h")
+				f.idle()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st, err := l.ReadStanza(); err != nil || st.ID != "good" || st.Child("urn:p", "x") == nil {
+				t.Errorf("%v, %v", st, err)
+			}
+			if h := <-told; h != "2" {
+				t.Errorf("the server is told of %s stanzas", h)
+			}
+		})
+	}
+}
+
+func attributes(n int) (text string) {
+	for i := range n {
+		text += fmt.Sprintf(" a%d='1'", i)
+	}
+	return text
 }

@@ -113,7 +113,7 @@ func newLink(cfg Config, b *bound, login func(context.Context, *claim) (*bound, 
 	for _, st := range b.early { // they came before the server began to count
 		l.inbox.put(l.addressed(st))
 	}
-	b.wire.framer.BeforeRefusal(l.countRefused)
+	l.adopt(b.wire)
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	l.inside.Go(func() { l.pump(ctx) })

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"xtls-agent/xmpp"
 )
 
 // errLost is why a link ended whose connection was lost, and whose stream could not be resumed in time.
@@ -34,6 +36,11 @@ func (l *Link) receive() error {
 	l.mu.Unlock()
 	for {
 		el, err := w.framer.ReadElement()
+		if err == xmpp.ErrLeftOut {
+			l.arrived()
+			l.log.Warn("left out what the server sent", "err", err)
+			continue
+		}
 		if err != nil {
 			return w.ended(err)
 		}
@@ -149,7 +156,7 @@ func (l *Link) goOn(b *bound) error {
 		_ = b.wire.framer.Close() // so that the server does not keep it
 		return err
 	}
-	b.wire.framer.BeforeRefusal(l.countRefused)
+	l.adopt(b.wire)
 	if b.instant != nil {
 		l.terms.instant = b.instant
 	}

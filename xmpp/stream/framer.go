@@ -227,7 +227,7 @@ func (f *Framer) ReadHeader() (Header, error) {
 }
 
 // ReadElement reads the next element whole. It returns io.EOF when the peer ended its direction in order, a received
-// *[Error] when it gave a reason, and io.ErrUnexpectedEOF when it vanished. Input that is not well-formed or
+// *[Error] when it gave a reason, and io.ErrUnexpectedEOF when it vanished; [xmpp.ErrLeftOut] goes with an element, and reading goes on. Input that is not well-formed or
 // exceeds the limits ends the stream with a sent *[Error].
 func (f *Framer) ReadElement() (*xmpp.Element, error) {
 	f.reading.take()
@@ -241,6 +241,13 @@ func (f *Framer) ReadElement() (*xmpp.Element, error) {
 		f.abort(refused, words)
 	}
 	return el, err
+}
+
+// LeaveOut is that of an [xmpp.Decoder]. It is for who reads, before he does.
+func (f *Framer) LeaveOut(which func(child *xmpp.Element) bool) {
+	f.reading.take()
+	defer f.reading.giveUp()
+	f.dec.LeaveOut(which)
 }
 
 // BeforeRefusal has something leave before the error with which this side ends the stream because of a child: what say makes of that child, of
@@ -273,8 +280,8 @@ func (f *Framer) read() (*xmpp.Element, error) {
 	switch refused := refusal(err); {
 	case err == nil && el.Is(xmpp.NSStream, "error"):
 		f.readErr = parseError(el)
-	case err == nil:
-		return el, nil
+	case err == nil, err == xmpp.ErrLeftOut:
+		return el, err
 	case refused != nil:
 		f.readErr = refused
 		if el != nil && f.before != nil {
