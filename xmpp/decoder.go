@@ -77,8 +77,8 @@ func NewDecoder(r io.Reader, l Limits) *Decoder {
 	return &Decoder{in: in, raw: xml.NewDecoder(in), limits: l}
 }
 
-// LeaveOut has Next read past a child that has too many elements or attributes, or is too deep, if which says so of its name: Next returns it
-// without content, and ErrLeftOut. It may not be larger for that. It is for who gets from a server what strangers wrote.
+// LeaveOut has Next read past a child that has too many elements or attributes, or is too deep, if which says so of its name: Next
+// returns it without content, and ErrLeftOut. It may not be larger for that. It is for who gets from a server what strangers wrote.
 func (d *Decoder) LeaveOut(which func(child *Element) bool) { d.leaveOut = which }
 
 // Buffered returns what was read from the underlying reader and not yet decoded:
@@ -215,7 +215,8 @@ func (d *Decoder) skip(raw xml.Name) error {
 
 // plainText takes text that follows a start tag, as far as all of it stands for itself, past encoding/xml: that goes through a block of a
 // byte stream three times, a byte at a time. It returns whether the text is whole; if not, the next token goes on with it. Text is left
-// alone where encoding/xml has read beyond the tag, or has its end tag to hand out yet (<a/>). What is returned is valid until the next call.
+// alone where encoding/xml has read beyond the tag, or has its end tag to hand out yet (<a/>). What is returned is valid until the next
+// call.
 func (d *Decoder) plainText() (text []byte, whole bool) {
 	if d.raw.InputOffset() != d.in.handed() || d.in.justRead('/') {
 		return nil, false

@@ -48,8 +48,8 @@ func TestRequestsOnALostLink(t *testing.T) {
 	}
 }
 
-// A session may end because of what somebody answered beneath it, as to a block of the byte stream that carries it. That is no answer to what was
-// asked in it, whose outcome is not known: by a request that was under way, or one that comes later.
+// A session may end because of what somebody answered beneath it, as to a block of the byte stream that carries it. That is no answer to
+// what was asked in it, whose outcome is not known: by a request that was under way, or one that comes later.
 func TestEndIsNoAnswer(t *testing.T) {
 	beneath := &xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ServiceUnavailable}
 	l := &lossy{written: make(chan *xmpp.Stanza), fate: func(*xmpp.Stanza) error {

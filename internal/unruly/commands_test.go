@@ -39,8 +39,8 @@ func all() (mix []Kind) {
 	return mix
 }
 
-// A device and an owner, each over a link that suffers all of it: no command runs twice, each has its outcome, and every byte of every answer is
-// right.
+// A device and an owner, each over a link that suffers all of it: no command runs twice, each has its outcome, and every byte of every
+// answer is right.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	seed := prove.Seed(t)

@@ -125,8 +125,8 @@ func (c *conn) scram(first []byte) (proof []byte, user string, err error) {
 	return proof, user, err
 }
 
-// admit resumes the stream that the client claims, or binds another, and says so. It is in the order in which the client hears it: what is sent
-// again follows.
+// admit resumes the stream that the client claims, or binds another, and says so. It is in the order in which the client hears it: what
+// is sent again follows.
 func (c *conn) admit(auth *xmpp.Element, user string, proof []byte) error {
 	s := c.server
 	s.mu.Lock()
@@ -157,8 +157,8 @@ func (c *conn) admit(auth *xmpp.Element, user string, proof []byte) error {
 		s.tokens[user] = s.name("token")
 		answer += fmt.Sprintf("<token xmlns='%s' token='%s' expiry='2099-01-01T00:00:00Z'/>", nsFAST, s.tokens[user])
 	}
-	c.say(fmt.Sprintf("<success xmlns='%s'><additional-data>%s</additional-data><authorization-identifier>%s</authorization-identifier>%s</success>",
-		nsSASL2, base64.StdEncoding.EncodeToString(proof), one.full, answer))
+	c.say(fmt.Sprintf("<success xmlns='%s'><additional-data>%s</additional-data>", nsSASL2, base64.StdEncoding.EncodeToString(proof)) +
+		fmt.Sprintf("<authorization-identifier>%s</authorization-identifier>%s</success>", one.full, answer))
 	c.session = one
 	c.expect()
 	if h, err := strconv.ParseUint(claim.Attr("h"), 10, 32); resumed && err == nil {

@@ -71,8 +71,8 @@ type Plan struct {
 // remembered is how many of the latest faults a plan tells.
 const remembered = 12
 
-// NewPlan returns the plan of a seed, which draws from mix, each after so many stanzas at most. Nothing goes wrong before it is played. A test
-// that fails prints it.
+// NewPlan returns the plan of a seed, which draws from mix, each after so many stanzas at most. Nothing goes wrong before it is played. A
+// test that fails prints it.
 func NewPlan(t testing.TB, seed uint64, most int, mix ...Kind) *Plan {
 	t.Helper()
 	p := &Plan{seed: seed, mix: mix, most: most, chance: rand.New(rand.NewPCG(seed, 0x0517))}

@@ -30,8 +30,8 @@ func honestCounts() (mix []Kind) {
 	return mix
 }
 
-// What a link has written is handled by the server once, and in order, or is named when the link ends: as in doubt, or as certain not to have been handled.
-// What it has acknowledged has been read, once and in order.
+// What a link has written is handled by the server once, and in order, or is named when the link ends: as in doubt, or as certain not to
+// have been handled. What it has acknowledged has been read, once and in order.
 func TestStanzas(t *testing.T) {
 	t.Parallel()
 	seed := prove.Seed(t)
@@ -82,7 +82,8 @@ func chatterRound(t *testing.T, seed uint64) *Plan {
 	s := New(t, plan)
 	plan.Play(true)
 	pace := rand.New(rand.NewPCG(seed, 2))
-	c := &chatter{t: t, server: s, chance: rand.New(rand.NewPCG(seed, 1)), sessions: tls.NewLRUClientSessionCache(1), named: make(map[string]bool)}
+	c := &chatter{t: t, server: s, chance: rand.New(rand.NewPCG(seed, 1)), sessions: tls.NewLRUClientSessionCache(1)}
+	c.named = make(map[string]bool)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { c.live(ctx) })

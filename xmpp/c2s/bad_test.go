@@ -187,8 +187,8 @@ func proven(rest string) func(*fake) {
 	}
 }
 
-// The connection broke, and the server says what it may not while the stream is to be resumed by a token: the token is gone, and so is the stream; the
-// next login is by password, at once, and binds another. What was acknowledged is not in doubt, and what was not is.
+// The connection broke, and the server says what it may not while the stream is to be resumed by a token: the token is gone, and so is
+// the stream; the next login is by password, at once, and binds another. What was acknowledged is not in doubt, and what was not is.
 func TestBadResumption(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -233,7 +233,8 @@ func TestBadResumption(t *testing.T) {
 			t.Parallel()
 			var after heard
 			store := &memTokens{}
-			l, err := h.dial(t, inTurn(under("", nil), func(f *fake) { c.bad(f); after.rest(f) }, after.honest), func(cfg *c2s.Config) { cfg.Tokens = store })
+			l, err := h.dial(t, inTurn(under("", nil), func(f *fake) { c.bad(f); after.rest(f) }, after.honest),
+				func(cfg *c2s.Config) { cfg.Tokens = store })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// location is where a server wants to be asked for a stream (XEP-0198 §5, XEP-0397 §5.1). It is a hint: the server there must be the account's
-// own, as RFC 6120 §4.9.3.19 has it of <see-other-host/>: the same TLS, the same domain in its certificate, the same "to". And nobody is
-// sent by it into a network in which the server that named it is not itself, such as the one behind our router.
+// location is where a server wants to be asked for a stream (XEP-0198 §5, XEP-0397 §5.1). It is a hint: the server there must be the
+// account's own, as RFC 6120 §4.9.3.19 has it of <see-other-host/>: the same TLS, the same domain in its certificate, the same "to". And
+// nobody is sent by it into a network in which the server that named it is not itself, such as the one behind our router.
 type location struct {
 	addr  string // host:port; empty: anywhere
 	scope scope  // of the server that named it
@@ -20,8 +20,8 @@ const maxLocation = 300 // a domain name and a port
 // errWithin is why a location is not spoken to.
 var errWithin = errors.New("a server outside this network has named it, which may not send anybody into it")
 
-// parseLocation reads a host, with or without a port, in the form of RFC 6120 §4.9.3.19, that came from the other end of a connection. What is not
-// of that form is none, nor is what may not be reached.
+// parseLocation reads a host, with or without a port, in the form of RFC 6120 §4.9.3.19, that came from the other end of a connection.
+// What is not of that form is none, nor is what may not be reached.
 func parseLocation(s string, from net.Addr) location {
 	if s == "" || len(s) > maxLocation {
 		return location{}

@@ -151,7 +151,8 @@ func TestLocationStaysOutside(t *testing.T) {
 	}
 }
 
-// Before TLS anybody may speak, such as a network that wants a person to log in to it: what is said there is no reason to give the stream up.
+// Before TLS anybody may speak, such as a network that wants a person to log in to it: what is said there is no reason to give the stream
+// up.
 func TestGarbageBeforeTLS(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

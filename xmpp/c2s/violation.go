@@ -16,8 +16,8 @@ func unexpected(format string, args ...any) error {
 	return &unexpectedError{fmt.Errorf(format, args...)}
 }
 
-// isUnexpected reports whether err is about what the peer said, other than its judgement: that it is out of place, no XML, beyond our limits, or
-// for somebody else.
+// isUnexpected reports whether err is about what the peer said, other than its judgement: that it is out of place, no XML, beyond our
+// limits, or for somebody else.
 func isUnexpected(err error) bool {
 	var said *unexpectedError
 	var header *stream.HeaderError

@@ -226,9 +226,9 @@ func (f *Framer) ReadHeader() (Header, error) {
 	return Header{}, err
 }
 
-// ReadElement reads the next element whole. It returns io.EOF when the peer ended its direction in order, a received
-// *[Error] when it gave a reason, and io.ErrUnexpectedEOF when it vanished; [xmpp.ErrLeftOut] goes with an element, and reading goes on. Input that is not well-formed or
-// exceeds the limits ends the stream with a sent *[Error].
+// ReadElement reads the next element whole. It returns io.EOF when the peer ended its direction in order, a received *[Error] when it
+// gave a reason, and io.ErrUnexpectedEOF when it vanished; [xmpp.ErrLeftOut] goes with an element, and reading goes on. Input that is not
+// well-formed or exceeds the limits ends the stream with a sent *[Error].
 func (f *Framer) ReadElement() (*xmpp.Element, error) {
 	f.reading.take()
 	el, err := f.read()
@@ -250,8 +250,8 @@ func (f *Framer) LeaveOut(which func(child *xmpp.Element) bool) {
 	f.dec.LeaveOut(which)
 }
 
-// BeforeRefusal has something leave before the error with which this side ends the stream because of a child: what say makes of that child, of
-// which the content may be missing. It is for who reads, before he does.
+// BeforeRefusal has something leave before the error with which this side ends the stream because of a child: what say makes of that
+// child, of which the content may be missing. It is for who reads, before he does.
 func (f *Framer) BeforeRefusal(say func(child *xmpp.Element) []byte) {
 	f.reading.take()
 	defer f.reading.giveUp()
