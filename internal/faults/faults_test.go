@@ -95,7 +95,10 @@ func play(t *testing.T, p *Plan, once bool) *bed {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		Play(ctx, relay, p, func(f Fault) {
+		Play(ctx, relay, p, func(f Fault, met int) {
+			if once && met != 1 {
+				t.Errorf("%v meets %d connections", f, met)
+			}
 			b.began <- f
 			if once {
 				cancel()

@@ -11,16 +11,20 @@ import (
 const silent = 500 * time.Millisecond
 
 // Play does to a relay what the plan says, one fault after another, until ctx ends; then the line is good again. began is told of each
-// fault when it has begun; may be nil. A relay has one plan at a time, and nobody else who calls its After.
-func Play(ctx context.Context, r *testpeer.Relay, p *Plan, began func(Fault)) {
+// fault when it has begun, and how many sound connections it met; may be nil. A relay has one plan at a time, and nobody else who calls its After.
+func Play(ctx context.Context, r *testpeer.Relay, p *Plan, began func(f Fault, met int)) {
 	defer heal(r)
 	for {
 		f := p.Next()
-		if !sleep(ctx, f.Pause) || !strike(ctx, r, f) {
+		if !sleep(ctx, f.Pause) {
+			return
+		}
+		met, ok := strike(ctx, r, f)
+		if !ok {
 			return
 		}
 		if began != nil {
-			began(f)
+			began(f, met)
 		}
 		lasts := f.Kind == Stall || f.Line != testpeer.Line{}
 		if lasts && !sleep(ctx, f.Lasts) {
@@ -36,33 +40,33 @@ func heal(r *testpeer.Relay) {
 	r.Bend(testpeer.Line{})
 }
 
-// strike begins a fault at its byte.
-func strike(ctx context.Context, r *testpeer.Relay, f Fault) bool {
+// strike begins a fault at its byte, and returns how many connections it met.
+func strike(ctx context.Context, r *testpeer.Relay, f Fault) (met int, ok bool) {
 	there := make(chan struct{})
 	forget := r.After(f.Way, f.After, func() {
-		do(r, f)
+		met = do(r, f)
 		close(there)
 	})
 	late := time.NewTimer(silent)
 	defer late.Stop()
 	select {
 	case <-there:
-		return true
+		return met, true
 	case <-late.C:
 	case <-ctx.Done():
 	}
 	if forget() {
 		if ctx.Err() != nil {
-			return false
+			return 0, false
 		}
-		do(r, f)
-		return true
+		return do(r, f), true
 	}
 	<-there // it begins just now
-	return ctx.Err() == nil
+	return met, ctx.Err() == nil
 }
 
-func do(r *testpeer.Relay, f Fault) {
+func do(r *testpeer.Relay, f Fault) (met int) {
+	met = r.Sound()
 	switch f.Kind {
 	case Cut:
 		r.Cut()
@@ -77,6 +81,7 @@ func do(r *testpeer.Relay, f Fault) {
 	case Corrupt:
 		r.Flip(f.Way, f.Bits)
 	}
+	return met
 }
 
 // sleep reports whether the time has passed, and not ctx ended.

@@ -196,12 +196,18 @@ func (r *Relay) Stall(lasts time.Duration, before func(d Direction, chunk []byte
 }
 
 // Open counts the connections that clients have, as far as the relay knows.
-func (r *Relay) Open() int {
+func (r *Relay) Open() int { return r.count(func(p *passage) bool { return !p.left[Up] }) }
+
+// Sound counts those of them that nothing is swallowed of.
+func (r *Relay) Sound() int {
+	return r.count(func(p *passage) bool { return !p.left[Up] && p.silent == [2]bool{} })
+}
+
+func (r *Relay) count(is func(*passage) bool) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
 	for p := range r.passages {
-		if !p.left[Up] {
+		if is(p) {
 			n++
 		}
 	}

@@ -162,8 +162,8 @@ func TestRelaySwallowsWhatThereIs(t *testing.T) {
 	near, far := connect(t, r, server)
 	send(t, near, "good")
 	arrives(t, far, "good")
-	if n := r.Open(); n != 2 {
-		t.Errorf("%d are open", n)
+	if n, sound := r.Open(), r.Sound(); n != 2 || sound != 1 {
+		t.Errorf("%d are open, %d of them sound", n, sound)
 	}
 }
 
