@@ -49,7 +49,8 @@ func (l *Link) admit(stanzas [][]byte) (w *wire, due []byte) {
 	for _, stanza := range stanzas {
 		l.sent.add(stanza)
 	}
-	return l.wire, l.due(time.Now())
+	l.active = time.Now()
+	return l.wire, l.due(l.active)
 }
 
 // release gives the turn to write up. What became due meanwhile leaves.
@@ -131,6 +132,7 @@ func isAnswer(el *xmpp.Element) bool {
 func (l *Link) arrived() {
 	l.mu.Lock()
 	l.handled++
+	l.active = l.heard
 	l.owesAck = l.owesAck || l.terms != nil && l.handled-l.told >= tellAfter
 	l.mu.Unlock()
 	l.settle()

@@ -47,6 +47,9 @@ func TestDeadConnectionAfterSilence(t *testing.T) {
 		func(f *fake) {
 			f.asked()
 			f.raw("<resumed xmlns='" + nsSM + "' previd='stream1' h='1'/>")
+			for f.read().Is(nsSM, "r") { // until there is something to acknowledge
+				f.raw(fmt.Sprintf("<a xmlns='%s' h='1'/>", nsSM))
+			}
 			f.idle()
 		},
 		func(f *fake) {
@@ -70,6 +73,46 @@ func TestDeadConnectionAfterSilence(t *testing.T) {
 	}
 	if st, err := l.ReadStanza(); err != nil || st.ID != "back" {
 		t.Errorf("%v, %v", st, err)
+	}
+}
+
+// What a server sent may be lost with the connection, and who waits for it says nothing: soon after there was traffic the server is asked
+// for a sign of life, long before it would be on an idle link, and then less and less often.
+func TestSilenceAfterTraffic(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	var asked []time.Time
+	l, err := h.dial(t, inTurn(
+		func(f *fake) {
+			f.managed("id='stream1' resume='true'")
+			f.stanza()
+			f.raw(fmt.Sprintf("<a xmlns='%s' h='1'/>", nsSM)) // all has arrived; the answer will not
+			for range 4 {
+				if el := f.read(); !el.Is(nsSM, "r") {
+					t.Errorf("it says %v", el)
+				}
+				asked = append(asked, time.Now())
+				if len(asked) < 4 {
+					f.raw(fmt.Sprintf("<a xmlns='%s' h='1'/>", nsSM))
+				}
+			}
+			f.idle()
+		},
+		func(f *fake) {
+			f.asked()
+			f.raw("<resumed xmlns='" + nsSM + "' previd='stream1' h='1'/><message id='answer'/>")
+			f.idle()
+		}), func(cfg *c2s.Config) { cfg.AckTimeout = 400 * time.Millisecond })
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	send(t, l, "question")
+	if st, err := l.ReadStanza(); err != nil || st.ID != "answer" || time.Since(start) > 20*time.Second {
+		t.Fatalf("%v, %v after %v", st, err, time.Since(start))
+	}
+	if first, last := asked[2].Sub(asked[1]), asked[3].Sub(asked[2]); last < first*3/2 {
+		t.Errorf("asked after %v, and then after %v", first, last)
 	}
 }
 

@@ -56,6 +56,7 @@ type Link struct {
 	owesAsk  bool      // we want to, at once
 	wakes    time.Time // when the keeper looks next
 	heard    time.Time
+	active   time.Time     // when the last stanza was written, or came
 	progress time.Time     // when the server last acknowledged something, or had nothing to acknowledge
 	err      error         // why it is over
 	change   chan struct{} // closed at the next change; nil while nobody waits for one

@@ -35,7 +35,7 @@ func (l *Link) askDue() time.Time {
 	case l.owesAsk:
 		return time.Time{}
 	case len(l.sent.list) == 0, l.sent.total() == l.asked.total:
-		return never
+		return l.heard.Add(l.quiet()) // for a sign of life
 	case l.sent.bytes >= l.cfg.Unacknowledged/4:
 		return time.Time{}
 	}

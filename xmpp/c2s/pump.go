@@ -165,7 +165,7 @@ func (l *Link) goOn(b *bound) error {
 	}
 	again := slices.Clone(l.sent.list)
 	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
-	l.heard, l.progress = time.Now(), time.Now()
+	l.heard, l.active, l.progress = time.Now(), time.Now(), time.Now()
 	if len(again) > 0 {
 		l.note(time.Now())
 		l.plan()
@@ -255,7 +255,7 @@ func (l *Link) judge(now time.Time) time.Duration {
 	if l.phase != onWire {
 		return l.cfg.AckTimeout
 	}
-	due := l.heard.Add(l.cfg.Idle)
+	due := l.heard.Add(l.quiet())
 	if l.asked.open {
 		due = l.deadline()
 	}
@@ -275,6 +275,12 @@ func (l *Link) judge(now time.Time) time.Duration {
 		l.wire.drop(fmt.Errorf("%w: nothing acknowledged within %v", ErrDead, stuckTimeout))
 	}
 	return min(due.Sub(now), l.cfg.AckTimeout)
+}
+
+// quiet is how much silence there may be. Soon after a stanza somebody may wait for one that got lost on its way here, and has nothing more
+// to say before: as long as that is not long ago, it is no more than the time since. The caller holds mu.
+func (l *Link) quiet() time.Duration {
+	return min(l.cfg.Idle, max(l.cfg.AckTimeout/2, l.heard.Sub(l.active)))
 }
 
 // stuckTimeout is how long a server may go on without acknowledging what it was sent, while it answers.
