@@ -19,6 +19,7 @@ import (
 // serveEncrypted serves a connection on which the peer has proven itself. It returns when
 // that has ended.
 func (l *life) serveEncrypted(ctx context.Context, c *xtls.Conn, kind trust.Link) {
+	defer l.log.Info("session over", "peer", c.Peer.String(), "method", string(c.Method))
 	// The end-to-end header must name both sides as the Jingle session does: it is what stops a
 	// server from connecting an owner to another device than his.
 	link, err := stream.Server(ctx, c, stream.Config{Local: c.Local.Bare(), Remote: c.Peer.Bare(), Strict: true})
