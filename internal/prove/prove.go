@@ -1,6 +1,6 @@
 // Package prove says how much of a long proof a run of the tests plays, and with what seed.
 //
-// `make test` plays a sample of each, `make prove` the whole. It holds nothing that is proven: that stands beside what it
+// `make test` plays a sample of each, `make prove` the whole; what can go on for ever does so for as long as `make soak` says. It holds nothing that is proven: that stands beside what it
 // is about.
 package prove
 
@@ -18,6 +18,7 @@ const (
 	wholeEnv  = "XTLS_PROVE"  // 1: the whole, not a sample
 	roundsEnv = "XTLS_ROUNDS" // a number: that many rounds, of whatever runs
 	seedEnv   = "XTLS_SEED"   // a number: the seed of the run that is to come again
+	forEnv    = "XTLS_FOR"    // a time: for that long, of what can go on for ever
 )
 
 // Whole reports whether the whole of each proof is to be played.
@@ -33,6 +34,20 @@ func Rounds(t testing.TB, sample, whole int) int {
 		return whole
 	}
 	return sample
+}
+
+// Time returns for how long to play what can go on for ever, if the environment says so.
+func Time(t testing.TB) (d time.Duration, ok bool) {
+	t.Helper()
+	text := os.Getenv(forEnv)
+	if text == "" {
+		return 0, false
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		t.Fatalf("%s=%q is no time, like 30m", forEnv, text)
+	}
+	return d, true
 }
 
 // Seed returns the seed for a test, and prints it if the test fails. Rounds of a test take it plus their number, so that

@@ -3,6 +3,7 @@ package prove
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 func TestRounds(t *testing.T) {
@@ -14,6 +15,15 @@ func TestRounds(t *testing.T) {
 		t.Setenv(roundsEnv, c.rounds)
 		if got := Rounds(t, 3, 200); got != c.want {
 			t.Errorf("%+v: %d rounds", c, got)
+		}
+	}
+}
+
+func TestTime(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 0, "90s": 90 * time.Second, "8h": 8 * time.Hour} {
+		t.Setenv(forEnv, text)
+		if got, ok := Time(t); got != want || ok != (text != "") {
+			t.Errorf("%q: %v, %v", text, got, ok)
 		}
 	}
 }
