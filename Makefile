@@ -11,11 +11,13 @@ ROW         ?=
 IDLE_FOR    ?= 1h
 N           ?= 5000
 FLEET_FLAGS ?=
+FOR         ?= 30m
+SEED        ?=
 TAGS        ?=
 GOBUILD     := CGO_ENABLED=0 $(GO) build -trimpath $(if $(TAGS),-tags '$(TAGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dist test guests prove mutants bench bench-idle fleet flame peers check fmt-check cross wasm fuzz corpus docs clean
+.PHONY: help build demo dist test guests prove soak mutants bench bench-idle fleet flame peers check fmt-check cross wasm fuzz corpus docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +49,12 @@ guests: ## run the programs on real kernels: a Pi Zero, an arm64 board, a PC, pl
 
 prove: ## what `make test` plays a sample of, whole: power cuts, plans of an evil server, bad lines (an hour and more)
 	@XTLS_PROVE=1 $(MAKE) --no-print-directory test TEST_FLAGS="-count=1 -timeout 90m $(TEST_FLAGS)"
+
+# -v shows how it goes. It fails at the first thing that is wrong, and tells the seed.
+soak: ## cut, stall and corrupt connections for as long as FOR (30m) says, SEED=… to play a run again; writes docs/reliability.md
+	@build/peers.sh --check || $(MAKE) --no-print-directory peers
+	XTLS_FOR=$(FOR) XTLS_SEED=$(SEED) XTLS_TABLE=$(CURDIR)/docs/reliability.md \
+		$(GO) test -race -v -count=1 -timeout 0 $(TEST_FLAGS) -run '^TestSoak$$' ./internal/e2e
 
 mutants: ## remove the security checks one at a time; a test must notice each (takes a while; MUTANT=PATTERN for some)
 	@build/peers.sh --check || $(MAKE) --no-print-directory peers

@@ -11,7 +11,8 @@ import (
 const silent = 500 * time.Millisecond
 
 // Play does to a relay what the plan says, one fault after another, until ctx ends; then the line is good again. began is told of each
-// fault when it has begun, and how many sound connections it met; may be nil. A relay has one plan at a time, and nobody else who calls its After.
+// fault when it has begun, and how many sound connections it met; may be nil. A relay has one plan at a time, and nobody else who calls
+// its After.
 func Play(ctx context.Context, r *testpeer.Relay, p *Plan, began func(f Fault, met int)) {
 	defer heal(r)
 	for {

@@ -1,7 +1,7 @@
 // Package prove says how much of a long proof a run of the tests plays, and with what seed.
 //
-// `make test` plays a sample of each, `make prove` the whole; what can go on for ever does so for as long as `make soak` says. It holds nothing that is proven: that stands beside what it
-// is about.
+// `make test` plays a sample of each, `make prove` the whole; what can go on for ever does so for as long as `make soak` says. It holds
+// nothing that is proven: that stands beside what it is about.
 package prove
 
 import (
