@@ -62,22 +62,10 @@ func (l *life) online(ctx context.Context, s *xmpp.Session, registry *disco.Regi
 	if _, err := roster.Get(ctx, s); err != nil {
 		l.log.Warn("asking for the roster", "err", err)
 	}
-	l.publish(ctx, s)
+	defer l.publish(ctx, s)()
 	// Priority 0, although nobody needs to send messages here: with a negative one ejabberd keeps to itself who asked to
 	// see the device while it was offline.
 	return l.guests.serve(ctx, s, roster.Presence{Payload: []*xmpp.Element{caps.Element()}})
-}
-
-// publishTimeout bounds the publishing of the certificate: the device is not shown before.
-const publishTimeout = 20 * time.Second
-
-// publish puts the certificate on the account's own node (XEP-0189 §3). Nothing is trusted because it
-// stands there, so a failure is no more than a line in the log.
-func (l *life) publish(ctx context.Context, s *xmpp.Session) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	outcome, err := pairing.Publish(ctx, s, l.memory.identity.DER())
-	l.log.Info("publishing the certificate", "outcome", outcome.String(), "err", err)
 }
 
 // reportServer notes how the link is doing, and tells the person at the device what only a
