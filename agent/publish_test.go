@@ -35,7 +35,7 @@ type pep struct {
 	asked  []time.Time
 }
 
-// logIn logs the device in to a server with a script, until the test, or leave, ends the session. Time is that of the bubble that it runs in.
+// logIn logs the device in to a server with a script, until the test, or leave, ends the session. It runs in a bubble, on its time.
 func logIn(t *testing.T, script ...*xmpp.Error) (server *pep, leave func()) {
 	t.Helper()
 	l := stillborn(t, trust.NewMemStore())
