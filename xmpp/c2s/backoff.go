@@ -81,22 +81,22 @@ func (r *retry) lost(mark uint64) {
 	}
 }
 
-// next returns the wait before the next try. A server that has gone takes the connections of all its clients in one moment, and if they
-// came back in one, no other would stand it (RFC 6120 §3.3).
-func (r *retry) next(gone bool) time.Duration {
+// next returns the wait before the next try, and whether it is the one apart from the others. A server that has gone takes the connections
+// of all its clients in one moment, and if they came back in one, no other would stand it (RFC 6120 §3.3).
+func (r *retry) next(gone bool) (wait time.Duration, apart bool) {
 	if gone && !r.apart {
 		r.apart, r.tries = true, max(r.tries, 1)
-		return time.Duration(r.jitter() * float64(r.spread))
+		return time.Duration(r.jitter() * float64(r.spread)), true
 	}
 	r.tries++
 	if r.tries == 1 {
-		return 0
+		return 0, false
 	}
 	delay := firstRetry
 	for range r.tries - 2 {
 		delay = min(2*delay, maxRetry)
 	}
-	return delay - time.Duration(r.jitter()*float64(delay)/2)
+	return delay - time.Duration(r.jitter()*float64(delay)/2), false
 }
 
 // hasGone reports whether err says that the server itself has gone, and not only the way to it: it has told so, or where it was nobody

@@ -56,6 +56,32 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// A server that stays away is waited for apart from the others once: that does not keep a stream for ever.
+func TestGoneForGood(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	var d *door
+	d = newDoor(t, fakeServer(t, h.cert, func(f *fake) {
+		f.managed("id='stream1' resume='true' max='1'")
+		d.shut()
+	}))
+	l, err := h.dialTo(t, "", func(cfg *c2s.Config) {
+		cfg.Resolver = records{d.addr}
+		cfg.Spread, cfg.Jitter = time.Second, func() float64 { return 0.99 }
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := l.ReadStanza(); ended <- err }()
+	select {
+	case err := <-ended:
+		wantIs(t, err, io.ErrUnexpectedEOF)
+	case <-time.After(15 * time.Second):
+		t.Error("looks for the stream still")
+	}
+}
+
 func shutDown(f *fake) {
 	f.raw("<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
 }

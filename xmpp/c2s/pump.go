@@ -71,8 +71,8 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 	changed, gone := l.cfg.Network.Changed(), hasGone(cause)
 	broken := false // the server answers as it may not, and is not asked for the stream again
 	for {
-		wait := l.retry.next(gone)
-		if gone { // for the others' sake, which is not to cost the stream
+		wait, apart := l.retry.next(gone)
+		if apart { // for the others' sake, which is not to cost the stream
 			until = later(until, time.Now().Add(wait+time.Second))
 		}
 		err := sleep(ctx, wait, until, changed)

@@ -18,10 +18,11 @@ func TestFleetComesBackEvenly(t *testing.T) {
 	for range clients {
 		r := retry{jitter: chance.Float64, spread: spread}
 		r.lost(1)
-		if first := r.next(false); first != 0 {
+		if first, _ := r.next(false); first != 0 {
 			t.Fatalf("looks whether the server is there after %v", first)
 		}
-		perSecond[r.next(true)/time.Second]++
+		wait, _ := r.next(true)
+		perSecond[wait/time.Second]++
 	}
 	if mean := clients / len(perSecond); slices.Max(perSecond[:]) >= 2*mean || slices.Min(perSecond[:]) <= mean/2 {
 		t.Errorf("come back a second: %v", perSecond)
@@ -35,7 +36,10 @@ func TestRetryOfAServerThatHasGone(t *testing.T) {
 		r.lost(loss + 1)
 		var got []time.Duration
 		for i := range 5 {
-			got = append(got, r.next(i > 0))
+			wait, apart := r.next(i > 0)
+			if got = append(got, wait); apart != (i == 1) {
+				t.Errorf("wait %d is apart: %v", i, apart)
+			}
 		}
 		want := []time.Duration{0, 10 * time.Second, 750 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second}
 		if !slices.Equal(got, want) {
@@ -43,7 +47,7 @@ func TestRetryOfAServerThatHasGone(t *testing.T) {
 		}
 	}
 	r.lost(2) // again, and nothing came between
-	if got := r.next(true); got != 10*time.Second {
+	if got, _ := r.next(true); got != 10*time.Second {
 		t.Errorf("a server that has gone again is waited for %v", got)
 	}
 }
