@@ -135,26 +135,23 @@ func (f *Following) Session(ctx context.Context) (*Session, error) {
 // Faltered notes that the line beneath the session is lost and may come back, as that of a link does that resumes its stream. Until
 // Recovered the session is not given up for being silent; but for a minute at most, since there may be another way.
 func (f *Following) Faltered(why error) {
-	f.mu.Lock()
-	falters := f.session != nil
-	if falters {
-		f.lost, f.falters = time.Now(), f.falters+1
-	}
-	f.mu.Unlock()
-	if falters {
-		f.enter(ended, why)
+	if f.enterIf(ended, why, func() bool {
+		if f.session != nil {
+			f.lost, f.falters = time.Now(), f.falters+1
+		}
+		return f.session != nil
+	}) {
 		f.Check()
 	}
 }
 
 // Recovered notes that the line is back.
 func (f *Following) Recovered() {
-	f.mu.Lock()
-	recovers := !f.lost.IsZero()
-	f.lost = time.Time{}
-	f.mu.Unlock()
-	if recovers {
-		f.enter(opened, nil)
+	if f.enterIf(opened, nil, func() bool {
+		recovers := !f.lost.IsZero()
+		f.lost = time.Time{}
+		return recovers
+	}) {
 		f.Check()
 	}
 }
@@ -173,7 +170,7 @@ func (f *Following) follow(ctx context.Context) {
 	for first := true; ; first = false {
 		s, release, err := f.open(ctx, first)
 		if err != nil {
-			f.enter(failed, err)
+			f.enter(failed, err, nil)
 			return
 		}
 		begun := time.Now()
@@ -220,7 +217,7 @@ func (f *Following) open(ctx context.Context, first bool) (*Session, func(), err
 			return nil, nil, err
 		}
 		f.cfg.Log.Debug("no session yet", "err", err)
-		f.enter(turnOf(err), err)
+		f.enter(turnOf(err), err, nil)
 	}
 }
 
@@ -257,7 +254,7 @@ func (f *Following) rest(ctx context.Context, pause time.Duration, changed <-cha
 
 // stay stays with a session to its end, and closes it.
 func (f *Following) stay(ctx context.Context, s *Session, first bool) {
-	f.hold(s)
+	f.enter(opened, nil, s)
 	within, end := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	if !first {
@@ -276,32 +273,28 @@ func (f *Following) stay(ctx context.Context, s *Session, first bool) {
 	end()
 	s.Close()
 	beside.Wait()
-	f.letGo(ctx)
-}
-
-// hold makes s the session that there is.
-func (f *Following) hold(s *Session) {
-	f.mu.Lock()
-	f.session, f.lost = s, time.Time{}
-	f.mu.Unlock()
-	f.enter(opened, nil)
-}
-
-// letGo is the end of the session that there was.
-func (f *Following) letGo(ctx context.Context) {
-	f.mu.Lock()
-	f.session, f.lost = nil, time.Time{}
-	f.mu.Unlock()
-	if ctx.Err() == nil { // else nobody looks for another
-		f.enter(ended, errSessionEnded)
+	if ctx.Err() == nil {
+		f.enter(ended, errSessionEnded, nil)
 	}
 }
 
 var errSessionEnded = errors.New("the session with the device has ended")
 
-// enter is the one place where it comes to stand otherwise.
-func (f *Following) enter(t turn, why error) {
+// enter notes that it comes to stand otherwise, with s, if there is a session.
+func (f *Following) enter(t turn, why error, s *Session) {
+	f.enterIf(t, why, func() bool {
+		f.session, f.lost = s, time.Time{}
+		return true
+	})
+}
+
+// enterIf is the one place where it comes to stand otherwise: if so, which notes what comes with that and holds mu, says that it does.
+func (f *Following) enterIf(t turn, why error, so func() bool) bool {
 	f.mu.Lock()
+	if !so() {
+		f.mu.Unlock()
+		return false
+	}
 	next, ok := f.standing.next(t)
 	if ok {
 		f.standing, f.since = next, time.Now()
@@ -313,6 +306,7 @@ func (f *Following) enter(t turn, why error) {
 	if ok {
 		f.cfg.Notify(next, why)
 	}
+	return true
 }
 
 const (

@@ -435,6 +435,44 @@ func TestSilentDevice(t *testing.T) {
 	})
 }
 
+// Lines that go and come back while sessions end: how it stands is at no moment another thing than what there is.
+func TestStandsAsItIs(t *testing.T) {
+	h := newHome(t)
+	f := h.follow(Follow{Changed: func() <-chan struct{} { return closed }}) // there is no pause
+	var beside sync.WaitGroup
+	done := make(chan struct{})
+	defer beside.Wait()
+	defer close(done)
+	meanwhile := func(do func()) {
+		beside.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					do()
+				}
+			}
+		})
+	}
+	meanwhile(func() { f.Faltered(io.ErrUnexpectedEOF); f.Recovered() })
+	meanwhile(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if is := f.session != nil && f.lost.IsZero(); is != (f.standing == Connected) {
+			t.Errorf("a session on a line: %v, and it stands %q", is, f.standing)
+		}
+	})
+	for range 1000 {
+		if _, err := f.Session(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.cut()
+	}
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 // Days of cuts, of a device that is switched off and on, and of changes leave nothing behind, and nothing is told twice.
 func TestDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
