@@ -16,7 +16,7 @@ func isOneOf(err error, list ...error) bool {
 
 // IsFinal reports whether another attempt to open a session would end as this one did: a person has to do something first.
 func IsFinal(err error) bool {
-	return isOneOf(err, ErrNotPaired, ErrNotKnown, ErrNotAuthentic, ErrRefused, ErrNotAuthorized, xmpp.ErrConflict)
+	return isOneOf(err, ErrNotPaired, ErrNotKnown, ErrNotAuthentic, ErrRefused, ErrNotAuthorized, ErrConflict)
 }
 
 // isMissing reports whether err says that nobody answers where the device should be, or somebody else does.

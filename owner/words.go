@@ -64,6 +64,7 @@ var (
 	ErrOtherCall      = adhoc.ErrOtherCall
 	ErrCallNotStored  = adhoc.ErrNotStored
 	ErrNotAuthorized  = xmpp.ErrNotAuthorized
+	ErrConflict       = xmpp.ErrConflict
 )
 
 // What may be wrong with the own memory; see package trust.

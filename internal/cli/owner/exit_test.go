@@ -29,6 +29,7 @@ func TestExitCodes(t *testing.T) {
 		{running, owner.ErrNotKnown, 6, "somebody interferes"},
 		{running, owner.ErrNotPaired, 3, "pair"},
 		{running, owner.ErrUnreachable, 5, "does not answer"},
+		{running, fmt.Errorf("x: %w", owner.ErrConflict), 1, "change it"},
 		{running, &commandError{"too hot"}, 7, "too hot"},
 		{running, errors.New("a\nb\x1b[2Jc"), 1, "a b[2Jc"},
 	} {
