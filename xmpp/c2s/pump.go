@@ -156,23 +156,9 @@ func (l *Link) goOn(b *bound) error {
 		_ = b.wire.framer.Close() // so that the server does not keep it
 		return err
 	}
-	l.adopt(b.wire)
-	if b.instant != nil {
-		l.terms.instant = b.instant
-	}
-	if b.place.Addr != l.terms.location.addr { // the stream is not there
-		l.terms.location = location{}
-	}
-	again := slices.Clone(l.sent.list)
-	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
-	l.heard, l.active, l.progress = time.Now(), time.Now(), time.Now()
-	if len(again) > 0 {
-		l.note(time.Now())
-		l.plan()
-		again = append(again, []byte(askXML))
-	}
+	again := l.takeUp(b)
 	l.mu.Unlock()
-	l.log.Info("resumed the stream", "again", len(again))
+	l.log.Info("resumed the stream", "again", max(0, len(again)-1))
 	// Not here: the server may wait for us to read what it sends again.
 	l.inside.Go(func() {
 		if err := b.wire.framer.WriteXML(again...); err != nil {
@@ -182,6 +168,25 @@ func (l *Link) goOn(b *bound) error {
 	})
 	l.tell(Change{})
 	return nil
+}
+
+// takeUp makes the connection the link's, and returns what is sent on it again, with an <r/>. The caller holds mu.
+func (l *Link) takeUp(b *bound) (again [][]byte) {
+	l.adopt(b.wire)
+	if b.instant != nil {
+		l.terms.instant = b.instant
+	}
+	if b.place.Addr != l.terms.location.addr { // the stream is not there
+		l.terms.location = location{}
+	}
+	l.wire, l.place, l.owesAck, l.told, l.asked = b.wire, b.place, false, l.handled, request{}
+	l.heard, l.active, l.progress = time.Now(), time.Now(), time.Now()
+	if len(l.sent.list) == 0 {
+		return nil
+	}
+	l.note(time.Now())
+	l.plan()
+	return append(slices.Clone(l.sent.list), []byte(askXML))
 }
 
 // closeAfter ends a stream on which the server counts as it cannot be.
