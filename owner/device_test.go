@@ -148,14 +148,54 @@ func TestPubkeysAreRefusedOnTheLink(t *testing.T) {
 
 // Whoever shows himself, it is remembered in bounds.
 func TestResourcesAreBounded(t *testing.T) {
-	w := newWatcher()
+	paired := jid.MustParse("lamp@home.example")
+	w := newWatcher(paired.Equal)
+	shows := func(format string, args ...any) {
+		t.Helper()
+		w.handle(t.Context(), &xmpp.Request{Stanza: &xmpp.Stanza{Kind: xmpp.Presence, From: jid.MustParse(fmt.Sprintf(format, args...))}})
+	}
+	done := w.seek(box)
 	for i := range 3 * maxResources {
-		for _, from := range []string{fmt.Sprintf("box@home.example/r%d", i), fmt.Sprintf("b%d@home.example/r", i)} {
-			w.handle(t.Context(), &xmpp.Request{Stanza: &xmpp.Stanza{Kind: xmpp.Presence, From: jid.MustParse(from)}})
+		for _, format := range []string{"box@home.example/r%d", "lamp@home.example/r%d", "b%d@home.example/r", "eve@home.example/r%d"} {
+			shows(format, i)
 		}
 	}
-	online, _ := w.resources(box)
-	if len(online) > 256 || len(w.online) > 256 {
-		t.Errorf("%d resources of one, %d in all", len(online), len(w.online))
+	strangers := 0
+	for _, list := range w.online {
+		strangers += len(list)
+	}
+	for _, bare := range []jid.JID{box, paired} {
+		online, _ := w.resources(bare)
+		if strangers -= len(online); len(online) != maxResources {
+			t.Errorf("%d resources of %s", len(online), bare)
+		}
+	}
+	if strangers > maxResources {
+		t.Errorf("%d resources of strangers", strangers)
+	}
+	if done(); len(w.sought) != 0 {
+		t.Errorf("looks for %v still", w.sought)
+	}
+}
+
+// Whoever fills the room there is for strangers hides no device: neither one that is paired, nor one that is looked for, be it there
+// already or not.
+func TestStrangersHideNoDevice(t *testing.T) {
+	paired := jid.MustParse("lamp@home.example/tv")
+	w := newWatcher(paired.Bare().Equal)
+	shows := func(from jid.JID) {
+		w.handle(t.Context(), &xmpp.Request{Stanza: &xmpp.Stanza{Kind: xmpp.Presence, From: from}})
+	}
+	shows(paired)
+	for i := range 2 * maxResources {
+		shows(jid.MustParse(fmt.Sprintf("b%d@evil.example/r", i)))
+	}
+	sought := jid.MustParse("box@home.example/tv")
+	defer w.seek(sought)()
+	for _, full := range []jid.JID{paired, sought, paired} {
+		shows(full)
+		if online, _ := w.resources(full); len(online) != 1 {
+			t.Errorf("%s is there as %v", full, online)
+		}
 	}
 }

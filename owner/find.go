@@ -32,7 +32,7 @@ func (o *Owner) Find(ctx context.Context, device jid.JID) (jid.JID, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	o.presence.tryAgain(device)
+	defer o.presence.seek(device)()
 	if err := o.announce(ctx, device); err != nil {
 		return jid.JID{}, err
 	}
@@ -168,16 +168,18 @@ func (o *Owner) notice(ctx context.Context, r *xmpp.Request) {
 	o.presence.handle(ctx, r)
 	after, _ := o.presence.resources(r.From)
 	there := slices.ContainsFunc(after, r.From.Equal)
-	if from := r.From.Bare(); there != slices.ContainsFunc(before, r.From.Equal) && len(o.keys.Devices.ByJID(from)) > 0 {
+	if from := r.From.Bare(); there != slices.ContainsFunc(before, r.From.Equal) && o.isPaired(from) {
 		o.shown(from)
 	}
 }
+
+func (o *Owner) isPaired(device jid.JID) bool { return len(o.keys.Devices.ByJID(device)) > 0 }
 
 // approve lets a paired device see when this client is there: the subscription goes both ways. Nobody
 // else's request is answered here: it is for the person's own client.
 func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
 	from := r.From.Bare()
-	if r.Type != "subscribe" || len(o.keys.Devices.ByJID(from)) == 0 {
+	if r.Type != "subscribe" || !o.isPaired(from) {
 		return
 	}
 	if err := r.Session().Post(&xmpp.Stanza{Kind: xmpp.Presence, Type: "subscribed", To: from}); err != nil {
@@ -187,18 +189,23 @@ func (o *Owner) approve(_ context.Context, r *xmpp.Request) {
 
 // watcher remembers which resources have shown themselves.
 type watcher struct {
-	mu      sync.Mutex // guards all below
+	paired func(bare jid.JID) bool
+
+	mu      sync.Mutex     // guards all below
+	sought  map[string]int // by bare JID: how often a device is looked for just now
 	online  map[string][]jid.JID
 	last    map[string]jid.JID // where a device was before
 	failed  map[string]error   // by bare JID: why a server could not pass our presence on, and will not be able to
 	changed chan struct{}      // closed and replaced at each change
 }
 
-// maxResources bounds what is remembered, in all.
+// maxResources bounds what is remembered, in all. What concerns a device that is paired or looked for has room besides, so much for each:
+// anybody may show himself here, and often there is a whole roster.
 const maxResources = 256
 
-func newWatcher() *watcher {
+func newWatcher(paired func(bare jid.JID) bool) *watcher {
 	return &watcher{
+		paired: paired, sought: make(map[string]int),
 		online: make(map[string][]jid.JID), last: make(map[string]jid.JID), failed: make(map[string]error), changed: make(chan struct{}),
 	}
 }
@@ -207,19 +214,35 @@ func (w *watcher) handle(_ context.Context, r *xmpp.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	bare := r.From.Bare().String()
-	if err := r.Err(); noWay(err) && len(w.failed) < maxResources {
+	if err := r.Err(); noWay(err) && (w.minds(r.From) || len(w.failed) < maxResources) {
 		w.failed[bare] = err
 	}
 	list := slices.DeleteFunc(w.online[bare], func(j jid.JID) bool { return j.Equal(r.From) })
-	if r.Type == "" && r.From.Resourcepart() != "" && len(w.online) < maxResources && len(list) < maxResources {
+	delete(w.online, bare)
+	if r.Type == "" && r.From.Resourcepart() != "" && w.hasRoom(r.From, len(list)) {
 		list = append(list, r.From)
 	}
-	w.online[bare] = list
-	if len(list) == 0 {
-		delete(w.online, bare)
+	if len(list) > 0 {
+		w.online[bare] = list
 	}
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// minds reports whether somebody wants to know of this one. The caller holds mu.
+func (w *watcher) minds(from jid.JID) bool {
+	return w.sought[from.Bare().String()] > 0 || w.paired(from.Bare())
+}
+
+// hasRoom reports whether another resource may be remembered, of whom so many are. The caller holds mu.
+func (w *watcher) hasRoom(from jid.JID, known int) bool {
+	if w.minds(from) {
+		return known < maxResources
+	}
+	for _, list := range w.online {
+		known += len(list)
+	}
+	return known < maxResources
 }
 
 // noWay reports whether a server says that the domain of an address does not exist or cannot be reached.
@@ -232,11 +255,20 @@ func noWay(err error) bool {
 	return bounced.Condition == xmpp.RemoteServerNotFound || bounced.Condition == xmpp.RemoteServerTimeout
 }
 
-// tryAgain forgets an earlier failure.
-func (w *watcher) tryAgain(device jid.JID) {
+// seek notes that a device is looked for, until done, and forgets an earlier failure.
+func (w *watcher) seek(device jid.JID) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.failed, device.Bare().String())
+	bare := device.Bare().String()
+	delete(w.failed, bare)
+	w.sought[bare]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.sought[bare]--; w.sought[bare] == 0 {
+			delete(w.sought, bare)
+		}
+	}
 }
 
 // failure returns why the device cannot be reached, if its server, or the way there, said so.

@@ -62,8 +62,9 @@ func Mount(s *xmpp.Session, keys *Keyring, cfg Config) *Owner {
 	cfg = cfg.withDefaults()
 	o := &Owner{
 		keys: keys, log: cfg.Log, rand: cfg.Rand, news: cfg.News, shown: cfg.Shown,
-		session: s, presence: newWatcher(), cancel: func() {},
+		session: s, cancel: func() {},
 	}
+	o.presence = newWatcher(o.isPaired)
 	o.registry = disco.NewRegistry(capsNode, disco.Info{
 		Identities: []disco.Identity{cfg.Program},
 		Features:   append(xtls.Features(), xmpp.NSPing),

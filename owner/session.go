@@ -36,7 +36,7 @@ type Session struct {
 // Open opens an encrypted session with a paired device. address is where it is: a full JID, a
 // bare one, or, on a direct link, nothing (the zero JID).
 func (o *Owner) Open(ctx context.Context, address jid.JID) (*Session, error) {
-	if !o.direct() && len(o.keys.Devices.ByJID(address.Bare())) == 0 {
+	if !o.direct() && !o.isPaired(address.Bare()) {
 		return nil, fmt.Errorf("%s: %w", address.Bare(), ErrNotPaired)
 	}
 	full, err := o.Find(ctx, address)
