@@ -296,25 +296,7 @@ func (c *conn) writeItem(i item) error {
 		_, err := c.tls.Write(i.data)
 		return err
 	}
-	c.server.mu.Lock()
-	f, begins := c.begins(false)
-	if begins && (f.Kind == Stall || f.Kind == Delay || f.Kind == Split) {
-		c.last(f)
-	}
-	if begins && f.Kind == Repeat {
-		c.session.repeat = true
-	}
-	if begins && f.Kind == Malform {
-		i.stanza.ID = "" // it has not arrived, even if that is acknowledged
-	}
-	delay, piece := time.Duration(0), len(i.data)
-	if c.lasts(Delay) {
-		delay = f.Lasts/100 + time.Millisecond
-	}
-	if c.lasts(Split) {
-		piece = max(1, f.Piece)
-	}
-	c.server.mu.Unlock()
+	f, begins, delay, piece := c.strikeDown(i)
 	if begins {
 		switch f.Kind {
 		case CutWithin:
@@ -338,4 +320,30 @@ func (c *conn) writeItem(i item) error {
 		rest = rest[n:]
 	}
 	return nil
+}
+
+// strikeDown notes what goes wrong at a stanza that is to be written: whether a fault begins, and how late the stanza leaves, in pieces of
+// what size.
+func (c *conn) strikeDown(i item) (f Fault, begins bool, delay time.Duration, piece int) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	f, begins = c.begins(false)
+	if begins {
+		switch f.Kind {
+		case Stall, Delay, Split:
+			c.last(f)
+		case Repeat:
+			c.session.repeat = true
+		case Malform:
+			i.stanza.ID = "" // it has not arrived, even if that is acknowledged
+		}
+	}
+	piece = len(i.data)
+	if c.lasts(Delay) {
+		delay = f.Lasts/100 + time.Millisecond
+	}
+	if c.lasts(Split) {
+		piece = max(1, f.Piece)
+	}
+	return f, begins, delay, piece
 }
