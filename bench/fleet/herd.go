@@ -12,6 +12,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/agent"
+	"xtls-agent/bench/screen"
 	"xtls-agent/control"
 	"xtls-agent/control/journal"
 	"xtls-agent/hw/display"
@@ -31,7 +32,7 @@ type herd struct {
 type device struct {
 	name   string
 	jid    jid.JID
-	screen *screen // nil: it has no display
+	screen *screen.Screen // nil: it has no display
 	runs   runs
 }
 
@@ -61,7 +62,7 @@ func startHerd(t testing.TB, s *site, p plan, watch *tally) *herd {
 	for i := range p.agents {
 		d := &device{name: userName(i), jid: jid.MustParse(userName(i) + "@" + domain)}
 		if i < p.sample {
-			d.screen = newScreen()
+			d.screen = screen.New()
 		}
 		h.devices = append(h.devices, d)
 		box, err := h.agent(d, i)

@@ -78,7 +78,7 @@ func (c *controller) pair(ctx context.Context) error {
 	if err := c.connect(ctx); err != nil {
 		return err
 	}
-	p, err := c.owner.Pair(ctx, owner.Request{Device: c.device.jid, PIN: c.device.screen.pin})
+	p, err := c.owner.Pair(ctx, owner.Request{Device: c.device.jid, PIN: c.device.screen.PIN})
 	if err != nil {
 		return fmt.Errorf("pairing with %s: %w", c.device.name, err)
 	}

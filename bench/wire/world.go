@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,10 +13,10 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"xtls-agent/agent"
+	"xtls-agent/bench/screen"
 	"xtls-agent/hw/display"
 	"xtls-agent/internal/testpeer"
 	"xtls-agent/owner"
-	"xtls-agent/pairing"
 	"xtls-agent/trust"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/c2s"
@@ -62,7 +60,7 @@ type couple struct {
 
 // newCouple starts a device on the server, and pairs an owner with it.
 func newCouple(t testing.TB, s *testpeer.XMPPServer) *couple {
-	screen := startDevice(t, newAccount(t, s, "box"))
+	box := startDevice(t, newAccount(t, s, "box"))
 	keys, err := owner.LoadKeyring(trust.NewMemStore(), "phone", time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +74,11 @@ func newCouple(t testing.TB, s *testpeer.XMPPServer) *couple {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pairing, err := o.Pair(ctx, owner.Request{Device: c.device, PIN: screen.pin})
+	paired, err := o.Pair(ctx, owner.Request{Device: c.device, PIN: box.PIN})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pairing.Session.Close()
+	paired.Session.Close()
 	return c
 }
 
@@ -99,7 +97,7 @@ enabled = false
 `
 
 // startDevice runs the agent until the test or row ends, and returns its display.
-func startDevice(t testing.TB, a account) *screen {
+func startDevice(t testing.TB, a account) *screen.Screen {
 	dir := t.TempDir()
 	password := filepath.Join(dir, "password")
 	if err := os.WriteFile(password, []byte(a.password), 0o600); err != nil {
@@ -109,7 +107,7 @@ func startDevice(t testing.TB, a account) *screen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{changed: make(chan struct{}, 1)}
+	s := screen.New()
 	device := agent.New(cfg, trust.NewMemStore(), agent.Env{
 		Display: display.Env{Stdout: s, IsTerminal: func() bool { return true }},
 	})
@@ -123,43 +121,6 @@ func startDevice(t testing.TB, a account) *screen {
 		}
 	})
 	return s
-}
-
-// screen is the device's display.
-type screen struct {
-	changed chan struct{} // holds one token
-
-	mu   sync.Mutex // guards text
-	text strings.Builder
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
-	return s.text.Write(p)
-}
-
-var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
-
-// pin waits for a PIN on the display, and reads it as a person does.
-func (s *screen) pin(ctx context.Context) (pairing.PIN, error) {
-	for {
-		s.mu.Lock()
-		all := pinOnScreen.FindAllString(s.text.String(), -1)
-		s.mu.Unlock()
-		if len(all) > 0 {
-			return pairing.ParsePIN(all[len(all)-1])
-		}
-		select {
-		case <-s.changed:
-		case <-ctx.Done():
-			return pairing.PIN{}, ctx.Err()
-		}
-	}
 }
 
 // serve runs a session until the test or row ends.

@@ -1,4 +1,5 @@
-package main
+// Package screen is a terminal on which a device shows its PIN, and which is read as a person reads it.
+package screen
 
 import (
 	"context"
@@ -9,17 +10,19 @@ import (
 	"xtls-agent/pairing"
 )
 
-// screen is a device's display.
-type screen struct {
+// Screen is a device's display. It is made by [New].
+type Screen struct {
 	changed chan struct{} // holds one token
 
 	mu   sync.Mutex // guards text
 	text strings.Builder
 }
 
-func newScreen() *screen { return &screen{changed: make(chan struct{}, 1)} }
+// New returns a screen on which nothing stands.
+func New() *Screen { return &Screen{changed: make(chan struct{}, 1)} }
 
-func (s *screen) Write(p []byte) (int, error) {
+// Write implements [io.Writer].
+func (s *Screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -31,8 +34,8 @@ func (s *screen) Write(p []byte) (int, error) {
 
 var pinOnScreen = regexp.MustCompile(`\b\d{4} \d{4}\b`)
 
-// pin waits for a PIN on the display, and reads it as a person does.
-func (s *screen) pin(ctx context.Context) (pairing.PIN, error) {
+// PIN waits for a PIN on the display, and reads the latest.
+func (s *Screen) PIN(ctx context.Context) (pairing.PIN, error) {
 	for {
 		s.mu.Lock()
 		all := pinOnScreen.FindAllString(s.text.String(), -1)
