@@ -136,18 +136,7 @@ func (c *conn) admit(auth *xmpp.Element, user string, proof []byte) error {
 	if one != nil && one.full.Localpart() != user {
 		return errRefused
 	}
-	answer, resumed := "", one != nil
-	switch {
-	case resumed:
-		answer = fmt.Sprintf("<resumed xmlns='%s' previd='%s' h='%d'/>", nsSM, one.id, one.handled)
-	case claim != nil:
-		answer = "<failed xmlns='" + nsSM + "'%s><item-not-found xmlns='" + xmpp.NSStanzas + "'/></failed>"
-		count := ""
-		if h, ok := s.counted[claim.Attr("previd")]; ok {
-			count = fmt.Sprintf(" h='%d'", h)
-		}
-		answer = fmt.Sprintf(answer, count)
-	}
+	answer, resumed := s.judge(claim, one), one != nil
 	if !resumed {
 		full := jid.MustParse(user + "@" + Domain + "/" + auth.Child(nsBind2, "bind").Child(nsBind2, "tag").Text())
 		one = s.bind(full)
@@ -167,4 +156,19 @@ func (c *conn) admit(auth *xmpp.Element, user string, proof []byte) error {
 		one.conn = c
 	}
 	return nil
+}
+
+// judge is the answer to a claim of a stream, which is nil if there is none; empty if nothing is claimed. The caller holds mu.
+func (s *Server) judge(claim *xmpp.Element, one *session) string {
+	if one != nil {
+		return fmt.Sprintf("<resumed xmlns='%s' previd='%s' h='%d'/>", nsSM, one.id, one.handled)
+	}
+	if claim == nil {
+		return ""
+	}
+	count := ""
+	if h, ok := s.counted[claim.Attr("previd")]; ok {
+		count = fmt.Sprintf(" h='%d'", h)
+	}
+	return fmt.Sprintf("<failed xmlns='%s'%s><item-not-found xmlns='%s'/></failed>", nsSM, count, xmpp.NSStanzas)
 }
