@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -239,10 +240,8 @@ type failure struct {
 // explain picks what a person should hear when no way led to the device: what the device or the server
 // said, before that nobody answered.
 func (c *Client) explain(t Target, failures []failure) error {
-	for _, f := range failures {
-		if !unreachable(f.err) {
-			return f.err
-		}
+	if said := slices.DeleteFunc(slices.Clone(failures), func(f failure) bool { return unreachable(f.err) }); len(said) > 0 {
+		return judged(said[0].err, said[len(said)-1].err)
 	}
 	if t.JID.Resourcepart() != "" && c.account == nil {
 		return fmt.Errorf("%s: %w", t.Text, ErrNoAccount)
@@ -261,6 +260,15 @@ func (c *Client) explain(t Target, failures []failure) error {
 		return fmt.Errorf("%s: %w (it knows you as %s, on its local network only: pair again to reach it as %s)", t.Text, owner.ErrUnreachable, as, c.account.JID)
 	}
 	return fmt.Errorf("%s: %w", t.Text, owner.ErrUnreachable)
+}
+
+// judged picks between what was said first and last; only what the server says is last where it was said. As long as the account is not on
+// air, what somebody on the local network says in the device's name ends nothing: the device itself may be beyond the server.
+func judged(first, last error) error {
+	if errors.Is(last, errOffAir) && !errors.Is(first, errOffAir) {
+		return fmt.Errorf("%w (on the local network: %v)", last, first)
+	}
+	return first
 }
 
 // unreachable reports whether err means that nobody answered, or somebody else did.

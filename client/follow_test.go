@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +75,23 @@ func TestAwaitUplink(t *testing.T) {
 		final := !errors.Is(err, context.DeadlineExceeded)
 		if final != c.final || final && !errors.Is(err, c.why) || errors.As(err, &unreachable) {
 			t.Errorf("%v: %v", c.why, err)
+		}
+	}
+}
+
+// Whoever answers on the local network in the device's name, and cannot prove it or wants to know nobody, ends no following while the server
+// is out of reach. Where the device is looked for there, too, a person has to look.
+func TestNeighbourEndsNoFollowing(t *testing.T) {
+	c := open(t, t.TempDir())
+	offAir := fmt.Errorf("client: %w: %w", errOffAir, context.DeadlineExceeded)
+	for _, said := range []error{owner.ErrNotAuthentic, owner.ErrNotKnown, owner.ErrRefused} {
+		for _, byServer := range []error{offAir, owner.ErrUnreachable} {
+			err := c.explain(Target{Text: "box"}, []failure{
+				{way{lan: true}, &owner.UnreachableError{Addr: "lan", Err: said}}, {way{lan: true}, said}, {way{}, byServer},
+			})
+			if final := owner.IsFinal(err); final == (byServer == offAir) || !strings.Contains(err.Error(), said.Error()) {
+				t.Errorf("%v, and by the server %v: final: %v: %v", said, byServer, final, err)
+			}
 		}
 	}
 }
