@@ -57,8 +57,8 @@ var verdicts = []struct {
 	{client.ErrUnknownName, exitNotPaired, ""},
 	{client.ErrNoAccount, exitUsage, ""},
 	{owner.ErrNotAuthorized, exitUsage, "the server refused the account or its password: log in again with: xtlsctl login JID"},
-	{owner.ErrConflict, exitFailed, "another client took the place of this one on the server: if it is none of yours, somebody knows the password: " +
-		"change it, and log in again with: xtlsctl login JID"},
+	{owner.ErrConflict, exitFailed, "another client took the place of this one on the server: if it is none of yours, " +
+		"somebody knows the password: change it, and log in again with: xtlsctl login JID"},
 	{owner.ErrUnreachable, exitUnreachable, ""},
 	{owner.ErrNotADevice, exitUnreachable, ""},
 	{owner.ErrPeerEnded, exitFailed, "the device ended the session, perhaps since the line was too slow: try again"},
