@@ -17,6 +17,10 @@ const Keep = 10 * time.Minute
 // underway is for how long a repetition may have been on its way since its age was told.
 const underway = time.Minute
 
+// renewal is after how long the store is written anew: until then it may say that there were calls before, or hold more than is
+// remembered, and what it cannot answer for after a restart is unknown.
+const renewal = 2*Keep + underway
+
 // Bounds of what is remembered.
 const (
 	maxCalls   = 1024
@@ -102,6 +106,7 @@ type Journal struct {
 	order   []Key     // as they came
 	answers int       // bytes
 	since   time.Time // what came first after it is remembered, if it came at all; never moves back
+	renewed time.Time // when the store was written anew
 }
 
 // Open returns a journal of what a store held: entries, and whether these are all. now must be monotonic, as time.Now is.
@@ -114,7 +119,7 @@ func Open(store Store, entries [][]byte, whole bool, now func() time.Time, log *
 			log.Warn("the journal of calls is damaged: who repeats an older call hears that its outcome is not known")
 		}
 	}
-	if err := store.Rewrite(j.snapshot()); err != nil {
+	if err := j.renew(); err != nil {
 		log.Warn("calls cannot be stored, and are refused if they have an id", "err", err)
 	}
 	return j
@@ -237,17 +242,26 @@ func (j *Journal) Forget() error {
 	defer j.mu.Unlock()
 	clear(j.calls)
 	j.order, j.answers, j.since = nil, 0, j.now()
-	return j.store.Rewrite(j.snapshot())
+	return j.renew()
 }
 
-// write makes an entry durable of what is remembered already. If the store cannot add it, all is written anew.
+// write makes an entry durable of what is remembered already. If the store cannot add it, or holds what is over, all is written anew.
 func (j *Journal) write(entry []byte) error {
-	if j.store.Size() < maxFile {
+	if j.store.Size() < maxFile && j.now().Before(j.renewed.Add(renewal)) {
 		if err := j.store.Append(entry); err == nil {
 			return nil
 		}
 	}
-	return j.store.Rewrite(j.snapshot())
+	return j.renew()
+}
+
+// renew makes what is remembered all that the store holds.
+func (j *Journal) renew() error {
+	err := j.store.Rewrite(j.snapshot())
+	if err == nil {
+		j.renewed = j.now()
+	}
+	return err
 }
 
 // snapshot is all that is remembered, as entries, and that there was more, as long as anybody may ask for it.

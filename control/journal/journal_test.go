@@ -286,6 +286,35 @@ func TestRunningStays(t *testing.T) {
 	})
 }
 
+// What the file says of calls that came before it ends when nobody repeats those any more, so that a device that is restarted later on runs
+// what never reached it.
+func TestGapEnds(t *testing.T) {
+	for name, first := range map[string]func(j *Journal, l *lamp){
+		"a new device": func(*Journal, *lamp) {},
+		"many calls": func(j *Journal, l *lamp) {
+			for i := range maxCalls + 1 {
+				want(t, j, call(fmt.Sprint(i)), l, fmt.Sprintf("run %d", i+1), nil)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, l := new(paper), new(lamp)
+				j := open(p)
+				first(j, l)
+				want(t, open(p), repeated("lost", time.Minute), l, "", ErrUnknown)
+				time.Sleep(renewal)
+				runs := l.runs
+				want(t, j, call("later"), l, fmt.Sprintf("run %d", runs+1), nil)
+				again := open(p)
+				want(t, again, repeated("later", time.Minute), l, fmt.Sprintf("run %d", runs+1), nil)
+				want(t, again, repeated("lost", time.Minute), l, fmt.Sprintf("run %d", runs+2), nil)
+				want(t, open(p), repeated("lost", 2*time.Minute), l, fmt.Sprintf("run %d", runs+2), nil)
+			})
+		})
+	}
+}
+
 func TestForget(t *testing.T) {
 	p, l := new(paper), new(lamp)
 	j := open(p)
