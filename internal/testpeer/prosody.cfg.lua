@@ -33,9 +33,8 @@ s2s_secure_auth = true
 unbound = { resolvconf = false, hoststxt = false,
   forward = { "127.0.0.1@{{.DNS}}" }, 
   options = { ["do-not-query-localhost:"] = "no" } }
-{{else}}
-modules_disabled = { "s2s" }
 {{end}}
+modules_disabled = { {{if not .DNS}}"s2s"; {{end}}{{range .Without}}"{{.}}"; {{end}}}
 admins = { "admin@{{.Domain}}" } -- may run commands: a peer for xmpp/adhoc
 {{if .StockLimits}}limits = { c2s = { rate = "10kb/s" } }{{end}}
 smacks_hibernation_time = {{.Hibernation}}

@@ -23,7 +23,7 @@ func Prosody(t testing.TB, opts XMPPOptions) *XMPPServer {
 		}
 		writeConfig(t, p.config(), prosodyConfig, map[string]any{
 			"Dir": p.dir, "Domain": s.Domain, "Root": os.Getuid() == 0, "StockLimits": opts.StockLimits, "Plain": opts.Plain,
-			"Modules": opts.Modules, "ModulePath": opts.ModulePath, "Settings": opts.Settings, "Debug": opts.Debug,
+			"Modules": opts.Modules, "Without": opts.Without, "ModulePath": opts.ModulePath, "Settings": opts.Settings, "Debug": opts.Debug,
 			"Hibernation": seconds(opts.Hibernation, hibernation),
 			"Port":        portOf(t, s.Addr), "DirectPort": portOf(t, s.DirectAddr),
 			"FederationPort": federationPort(t, s, opts), "DNS": dnsPort(t, opts),

@@ -32,6 +32,7 @@ type XMPPOptions struct {
 
 	// Modules are loaded by a Prosody besides its own; it looks for them in ModulePath too.
 	Modules    []string
+	Without    []string // of its own, or that it loads by default
 	ModulePath string
 	// Settings are further lines of a Prosody's configuration. It takes no option twice.
 	Settings string

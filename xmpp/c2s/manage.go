@@ -29,7 +29,8 @@ func (n *negotiation) reclaim(ctx context.Context) error {
 
 // manage has the server manage the stream. One that will not goes without.
 func (n *negotiation) manage(ctx context.Context) error {
-	if n.bound.terms != nil || !n.offersSM() {
+	if !n.offersSM() {
+		n.unmanaged()
 		return nil
 	}
 	return n.within(ctx, "enabling stream management", func() error {
@@ -66,5 +67,10 @@ func (n *negotiation) enabled(answer *xmpp.Element, in inline) {
 		n.bound.terms.instant = parseInstant(answer.Child(nsISR, "isr-enabled"), in.Instant, in, from)
 		return
 	}
+	n.unmanaged()
+}
+
+// unmanaged says that the server has no XEP-0198, or none for us.
+func (n *negotiation) unmanaged() {
 	n.cfg.Log.Warn("the server does not manage the stream: what is under way when the connection is lost is lost with it")
 }

@@ -122,12 +122,8 @@ func (n *negotiation) authenticateElement(mechanism string, first []byte, in inl
 		return el // what is bound cannot be resumed any more: both come later
 	}
 	el.Add(resumption)
-	if in.Bind {
-		bind := xmpp.NewElement(nsBind2, "bind", xmpp.NewText(nsBind2, "tag", randomResource()))
-		if in.Enable {
-			bind.Add(enableElement(in.Instant))
-		}
-		el.Add(bind)
+	if in.Bind && in.Enable { // else both come later, step by step: what is bound without is never managed
+		el.Add(xmpp.NewElement(nsBind2, "bind", xmpp.NewText(nsBind2, "tag", randomResource()), enableElement(in.Instant)))
 	}
 	return el
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"xtls-agent/internal/testpeer"
 	"xtls-agent/xmpp"
 	"xtls-agent/xmpp/c2s"
 )
@@ -37,6 +38,29 @@ func TestSecondFactor(t *testing.T) {
 		f.idle()
 	})
 	wantText(t, err, "second factor")
+}
+
+// Where a server binds inline but manages no stream in the same breath, as a Prosody without mod_sasl2_sm, both come step by step: a stream
+// that is bound and not managed is lost with its connection. That a server has no stream management at all is said in the log.
+func TestManagedStepByStep(t *testing.T) {
+	t.Parallel()
+	for without, manages := range map[string]bool{"sasl2_sm": true, "smacks": false} {
+		t.Run(without, func(t *testing.T) {
+			t.Parallel()
+			s := testpeer.Prosody(t, testpeer.XMPPOptions{Without: []string{"sasl2_sm", without}})
+			cfg := account(t, s, "alice")
+			cfg.Tokens = &memTokens{}
+			log := logged(&cfg)
+			for range 2 { // the second time by token
+				if l := dial(t, cfg); l.Managed() != manages {
+					t.Errorf("managed: %v, without %s", l.Managed(), without)
+				}
+			}
+			if warned := strings.Contains(log.String(), "the server does not manage the stream"); warned == manages {
+				t.Errorf("warned: %v: %s", warned, log)
+			}
+		})
+	}
 }
 
 // A former stream is asked for together with the token. Where it cannot be resumed, what the server bound instead takes its place at once.
