@@ -236,31 +236,33 @@ func TestCutsDuringWatch(t *testing.T) {
 		line := testpeer.NewRelay(w, addr)
 		romeo := w.newOwner("romeo")
 		romeo.pairs(b, "lan:"+line.Addr)
-		cutDuring(w, prove.Rounds(t, 12, 300), b, line, romeo.watches("lan:"+line.Addr), file)
+		cutDuring(w, prove.Rounds(t, 12, 300), b, line, romeo.watches("lan:"+line.Addr), file, onAnyLine)
 	})
-	t.Run("Prosody", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		server := testpeer.Prosody(t, testpeer.XMPPOptions{})
-		line := testpeer.NewRelay(w, server.Addr)
-		near := *server
-		near.Addr = line.Addr
-		config, file := heaterCommand(w, "box")
-		b := w.newBox(boxConfig{server: server, noLAN: true, more: config}).start().online()
-		romeo := w.newOwner("romeo").account(&near, "go-xmpp")
-		romeo.pairs(b, b.jid)
-		cutDuring(w, prove.Rounds(t, 6, 100), b, line, romeo.watches(b.jid), file)
-	})
+	for _, v := range venues {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			near, far := v.start(t)
+			line := testpeer.NewRelay(w, far.Addr)
+			bent := *far
+			bent.Addr = line.Addr
+			config, file := heaterCommand(w, "box")
+			b := w.newBox(boxConfig{server: near, noLAN: true, more: config}).start().online()
+			romeo := w.newOwner("romeo").account(&bent, "go-xmpp")
+			romeo.pairs(b, b.jid)
+			cutDuring(w, prove.Rounds(t, 6, 100), b, line, romeo.watches(b.jid), file, onALineToAServer)
+		})
+	}
 }
 
 // cutDuring changes a heater n times, while its owner's line is cut, or stands still for a moment, or the device is switched off.
-func cutDuring(w *world, n int, b *box, line *testpeer.Relay, seen *watcher, file string) {
+func cutDuring(w *world, n int, b *box, line *testpeer.Relay, seen *watcher, file string, troubles troubles) {
 	w.Helper()
 	rnd := prove.Rand(w.T)
 	seen.next("connected", "heater: cold")
 	last := -1
 	for i := range n {
-		disturb(b, line, rnd, func() { sets(w, file, fmt.Sprint("level ", i)) })
+		disturb(troubles(b, line), rnd, func() { sets(w, file, fmt.Sprint("level ", i)) })
 		for told := -1; told < i; {
 			w.waitUntil(fmt.Sprintf("told of level %d", i), watchPatience, func() bool { return len(seen.lines()) > seen.said })
 			if text, ok := strings.CutPrefix(seen.lines()[seen.said], "heater: level "); ok {
@@ -277,16 +279,34 @@ func cutDuring(w *world, n int, b *box, line *testpeer.Relay, seen *watcher, fil
 	seen.run.wait().want(0)
 }
 
-// disturb does something to a line or a device, and change at some moment of that.
-func disturb(b *box, line *testpeer.Relay, rnd *rand.Rand, change func()) {
-	steps := [][]func(){
+// troubles are what may be done to a line or a device, each step by step.
+type troubles func(b *box, line *testpeer.Relay) [][]func()
+
+func onAnyLine(b *box, line *testpeer.Relay) [][]func() {
+	return [][]func(){
 		{line.Cut},
+		{line.Reset},
 		{line.Cut, line.Cut},
 		{line.Freeze, line.Thaw},
 		{line.Freeze, line.Cut, line.Thaw},
 		{b.kill, func() { b.start() }},
 		{func() { b.stop() }, func() { b.start() }},
-	}[rnd.IntN(6)]
+	}
+}
+
+// onALineToAServer are those, and what nobody is told of: TLS notices what is not as it was sent, and the link what never comes.
+func onALineToAServer(b *box, line *testpeer.Relay) [][]func() {
+	return append(onAnyLine(b, line),
+		[]func(){func() { line.Swallow(testpeer.Down) }},
+		[]func(){func() { line.Swallow(testpeer.Up, testpeer.Down) }},
+		[]func(){func() { line.Flip(testpeer.Down, 1) }},
+		[]func(){func() { line.Flip(testpeer.Up, 0x80) }},
+	)
+}
+
+// disturb does something of troubles, and change at some moment of that.
+func disturb(troubles [][]func(), rnd *rand.Rand, change func()) {
+	steps := troubles[rnd.IntN(len(troubles))]
 	at := rnd.IntN(len(steps) + 1)
 	for i, step := range steps {
 		if i == at {
