@@ -73,7 +73,8 @@ func saidByDevice(err error) bool {
 	return errors.As(err, &answered) || errors.Is(err, ErrProtocol)
 }
 
-// ask asks once. A device that cannot store the call is asked to run it as one that cannot be repeated.
+// ask asks once. A device that cannot store the call is asked to run it as one that cannot be repeated; but once only, since it knows nothing of
+// that either when it is asked again.
 func (a *asking) ask(ctx context.Context, s *Session) (Result, error) {
 	call := a.promise()
 	a.id = call.ID
@@ -84,10 +85,12 @@ func (a *asking) ask(ctx context.Context, s *Session) (Result, error) {
 	}
 	res, err := s.CallOnce(ctx, a.command, fill, call)
 	switch {
-	case errors.Is(err, ErrCallNotStored):
+	case errors.Is(err, ErrCallNotStored) && call.Age == 0:
 		if res, err = s.Call(ctx, a.command, a.fill); inDoubt(err) {
 			err = &CallUnknownError{Err: fmt.Errorf("%w: %w", ErrCallNotStored, err)}
 		}
+	case errors.Is(err, ErrCallNotStored):
+		err = &CallUnknownError{Err: fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)}
 	case errors.Is(err, ErrOutcomeUnknown) && !inDoubt(err): // the device itself does not know
 		err = &CallUnknownError{Err: err}
 	case err != nil && unfilled == nil && !saidByDevice(err) && !inDoubt(err):

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"xtls-agent/control/journal"
 )
 
 // A device that does not know such calls would run a repeated one again.
@@ -83,6 +86,30 @@ func TestCallOfAForgetfulDevice(t *testing.T) {
 		var unknown *CallUnknownError
 		if !errors.As(err, &unknown) || unknown.ID != "" || h.runs.Load() != 1 {
 			t.Errorf("%v after %d runs", err, h.runs.Load())
+		}
+	})
+}
+
+// full is a store without room.
+type full struct{ journal.Nowhere }
+
+func (full) Append([]byte) error    { return errors.New("no room") }
+func (full) Rewrite([][]byte) error { return errors.New("no room") }
+
+// A device that cannot store a call is asked to run it without an id once. When it is asked again it may have, and does not know.
+func TestCallThatIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.memory = journal.Open(full{}, nil, true, time.Now, slog.New(slog.DiscardHandler))
+		f := h.follow(Follow{})
+		res, err := f.CallOnce(t.Context(), "lamp", noForm, func() Call { return Call{ID: "first"} })
+		if err != nil || res.Output != "run 1" {
+			t.Errorf("asked for the first time: %q, %v", res.Output, err)
+		}
+		_, err = f.CallOnce(t.Context(), "lamp", noForm, func() Call { return Call{ID: "again", Age: time.Second} })
+		var unknown *CallUnknownError
+		if !errors.As(err, &unknown) || !errors.Is(err, ErrCallNotStored) || h.runs.Load() != 1 {
+			t.Errorf("asked for again: %v after %d runs", err, h.runs.Load())
 		}
 	})
 }

@@ -120,6 +120,8 @@ func doubt(e *owner.CallUnknownError) string {
 	switch {
 	case e.ID != "":
 		return "no answer came: the command may have run or not: ask what came of it, within ten minutes, by the same call with --id " + e.ID
+	case errors.Is(e, owner.ErrCallNotStored):
+		return "the device cannot store calls, so nobody knows what came of the command: look at it before trying again, and whether its disk is full"
 	case errors.As(e, &answered):
 		return "the device does not know what came of the command: it went down while it ran, or it is too long ago: look at it before trying again"
 	}
