@@ -126,13 +126,15 @@ func (w *wire) write(p piece) error {
 			n = min(n, p.size)
 		}
 		part, then, silent := w.passage.next(w.way, data[:n])
+		var err error
 		if !silent && len(part) > 0 {
-			if _, err := to.Write(part); err != nil {
-				return err
-			}
+			_, err = to.Write(part)
 		}
-		if then != nil {
+		if then != nil { // also where nobody takes the last of it any more: somebody waits for it
 			then()
+		}
+		if err != nil {
+			return err
 		}
 		if data = data[len(part):]; p.size > 0 {
 			time.Sleep(apart)

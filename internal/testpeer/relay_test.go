@@ -103,6 +103,28 @@ func TestRelayAfter(t *testing.T) {
 	awaitOpen(t, r, 0)
 }
 
+// Who waits for a place is told also where the one to whom the bytes go has left before they came.
+func TestRelayReachesAPlaceThatNobodySees(t *testing.T) {
+	r, near, far := through(t)
+	r.Freeze()
+	there := make(chan struct{})
+	r.After(Up, 5, func() { close(there) })
+	send(t, near, "hello")
+	for r.Carried() < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	_ = far.Close()
+	if _, err := near.Read(make([]byte, 1)); err == nil {
+		t.Fatal("something came")
+	}
+	r.Thaw()
+	select {
+	case <-there:
+	case <-time.After(10 * time.Second):
+		t.Error("nobody is told")
+	}
+}
+
 func TestRelayForgetsAPlace(t *testing.T) {
 	r, near, far := through(t)
 	forget := r.After(Down, 3, r.Cut)
