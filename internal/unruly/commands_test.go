@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -43,16 +42,7 @@ func all() (mix []Kind) {
 // answer is right.
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	seed := prove.Seed(t)
-	var sum tally
-	rounds := prove.Rounds(t, 2, 150)
-	for i := range rounds {
-		t.Run(fmt.Sprintf("seed_%d", seed+uint64(i)), func(t *testing.T) {
-			prove.Round(t, seed+uint64(i))
-			synctest.Test(t, func(t *testing.T) { sum.add(commandRound(t, seed+uint64(i))) })
-		})
-	}
-	sum.judge(t, rounds)
+	playRounds(t, prove.Rounds(t, 2, 150), commandRound)
 }
 
 // calls are those of a round, one in three of each size.

@@ -34,13 +34,18 @@ func honestCounts() (mix []Kind) {
 // have been handled. What it has acknowledged has been read, once and in order.
 func TestStanzas(t *testing.T) {
 	t.Parallel()
+	playRounds(t, prove.Rounds(t, 16, 2000), chatterRound)
+}
+
+// playRounds plays a round for each of the seeds that follow the test's own, each in a bubble.
+func playRounds(t *testing.T, rounds int, round func(t *testing.T, seed uint64) *Plan) {
+	t.Helper()
 	seed := prove.Seed(t)
 	var sum tally
-	rounds := prove.Rounds(t, 16, 2000)
 	for i := range rounds {
 		t.Run(fmt.Sprintf("seed_%d", seed+uint64(i)), func(t *testing.T) {
 			prove.Round(t, seed+uint64(i))
-			synctest.Test(t, func(t *testing.T) { sum.add(chatterRound(t, seed+uint64(i))) })
+			synctest.Test(t, func(t *testing.T) { sum.add(round(t, seed+uint64(i))) })
 		})
 	}
 	sum.judge(t, rounds)
