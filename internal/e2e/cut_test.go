@@ -88,10 +88,8 @@ func onLAN(w *world, c cut) (r *cutRound, through string) {
 func onServer(server *testpeer.XMPPServer) func(w *world, c cut) (*cutRound, string) {
 	return func(w *world, c cut) (*cutRound, string) {
 		relay := testpeer.NewRelay(w, server.Addr)
-		near := *server
-		near.Addr = relay.Addr
 		r := &cutRound{world: w, cut: c, box: w.newBox(boxConfig{server: server, noLAN: true}).start().online(), relay: relay}
-		r.person = func(name string) *person { return w.newOwner(name).account(&near, links[c.link]) }
+		r.person = func(name string) *person { return w.newOwner(name).account(server.At(relay.Addr), links[c.link]) }
 		r.romeo, r.address = r.person("romeo"), func() string { return r.box.online().jid }
 		return r, r.box.jid
 	}

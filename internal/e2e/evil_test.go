@@ -32,11 +32,9 @@ func TestEvilServer(t *testing.T) {
 	for _, a := range evilAttacks {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			through := *server
 			relay := evil.NewRelay(t, server.Addr, cert.TLS)
-			through.Addr = relay.Addr
 			cell := cells[a.cell]
-			cell.server = &through
+			cell.server = server.At(relay.Addr)
 			s := &evilScene{world: newWorld(t), setting: cell, Relay: relay}
 			s.box, s.romeo = s.newPair(cell, boxConfig{})
 			s.box.start().online()

@@ -119,15 +119,13 @@ func TestCallGoesOnThroughAServer(t *testing.T) {
 	w := newWorld(t)
 	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
 	line := testpeer.NewRelay(w, server.Addr)
-	near := *server
-	near.Addr = line.Addr
 	runs := w.file("box/runs", "")
 	b := w.newBox(boxConfig{server: server, noLAN: true, more: fmt.Sprintf(`
 [[command]]
 name = "count"
 exec = ["/bin/sh", "-c", "echo ran >> %s; sleep 4; echo counted"]
 `, runs)}).start().online()
-	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo := w.newOwner("romeo").account(server.At(line.Addr), "go-xmpp")
 	romeo.pairs(b, b.jid, "--name", "telly")
 	r := romeo.begin("", "call", "telly", "count")
 	w.waitUntil("the command runs", patience, func() bool { text, _ := os.ReadFile(runs); return len(text) > 0 })

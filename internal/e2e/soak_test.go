@@ -157,9 +157,7 @@ func (s *soak) newLine(to *testpeer.XMPPServer) *testpeer.Relay {
 // newOwner pairs an owner that has a relay of his own.
 func (s *soak) newOwner(name string) *person {
 	s.Helper()
-	near := *s.owners
-	near.Addr = s.newLine(s.owners).Addr
-	p := s.world.newOwner(name).account(&near, "c2s")
+	p := s.world.newOwner(name).account(s.owners.At(s.newLine(s.owners).Addr), "c2s")
 	s.box.local("pairing", "open", "--allow", p.jid).want(0)
 	pin := s.box.pin(s.pin)
 	p.pair(s.box.jid, pin).want(0)

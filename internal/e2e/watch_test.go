@@ -153,11 +153,9 @@ func TestWatchThroughAServer(t *testing.T) {
 	w := newWorld(t)
 	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
 	line := testpeer.NewRelay(w, server.Addr)
-	near := *server
-	near.Addr = line.Addr
 	config, file := heaterCommand(w, "box")
 	b := w.newBox(boxConfig{server: server, noLAN: true, more: config}).start().online()
-	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo := w.newOwner("romeo").account(server.At(line.Addr), "go-xmpp")
 	romeo.pairs(b, b.jid, "--name", "telly")
 	seen := romeo.watches("telly")
 	seen.next("connected", "heater: cold")
@@ -202,14 +200,12 @@ func TestWatchGoesOnByTheLAN(t *testing.T) {
 	w := newWorld(t)
 	server := testpeer.Prosody(t, testpeer.XMPPOptions{})
 	world := testpeer.NewRelay(w, server.Addr)
-	near := *server
-	near.Addr = world.Addr
 	addr := freeAddr(w)
 	config, file := heaterCommand(w, "box")
 	b := w.newBox(boxConfig{server: server, more: config, change: onAddr(addr)}).start().online()
 	b.lan()
 	lan := testpeer.NewRelay(w, addr)
-	romeo := w.newOwner("romeo").account(&near, "go-xmpp")
+	romeo := w.newOwner("romeo").account(server.At(world.Addr), "go-xmpp")
 	romeo.pairs(b, "lan:"+lan.Addr, "--name", "telly")
 	lan.Freeze()
 	seen := romeo.watches("telly")

@@ -57,6 +57,13 @@ type XMPPServer struct {
 	process        *Process // nil while it is stopped
 }
 
+// At is the server as clients with STARTTLS meet it at another address: behind a relay.
+func (s *XMPPServer) At(addr string) *XMPPServer {
+	near := *s
+	near.Addr = addr
+	return &near
+}
+
 // backend is what the two servers differ in.
 type backend interface {
 	// start runs the server and returns when it takes clients. An error may be a port that somebody else took.
