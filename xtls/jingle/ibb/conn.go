@@ -57,6 +57,7 @@ type Conn struct {
 
 	in      bytes.Buffer
 	nextIn  uint16
+	recent  recent
 	held    []*xmpp.Request  // blocks in the buffer whose acknowledgement waits for the reader
 	early   map[uint16]early // blocks that came before their time
 	gap     time.Time        // since when the one that is due is missing, while there are early ones

@@ -31,6 +31,7 @@ func (c *Conn) receive(r *xmpp.Request) {
 	switch {
 	case err != nil:
 		c.refuse(r, xmpp.BadRequest, err)
+	case c.repeats(seq, r): // the answer to the first is the answer
 	case ahead > earlyBlocks || c.early[seq].request != nil: // XEP-0047 §2.2: nothing after a gap counts
 		c.refuse(r, xmpp.UnexpectedRequest, errSequence)
 	case ahead > 0:
@@ -43,16 +44,30 @@ func (c *Conn) receive(r *xmpp.Request) {
 	}
 }
 
-// Blocks that come too early are kept for a while: ejabberd reorders some at the moment at which a stream is resumed beneath.
+// Blocks that come too early are kept for a while, and stanzas that come again are known again: ejabberd reorders and doubles some at the
+// moment at which a stream is resumed beneath.
 const (
-	earlyBlocks = 16
-	gapTimeout  = 5 * time.Second
+	earlyBlocks  = 16
+	gapTimeout   = 5 * time.Second
+	recentBlocks = 32
 )
 
 // early is a block that came before the one that is due.
 type early struct {
 	request *xmpp.Request
 	block   []byte
+}
+
+// recent are the ids of the stanzas in which the last blocks came, each at its number modulo recentBlocks.
+type recent [recentBlocks]string
+
+// repeats reports whether r is a stanza that has come before. Another stanza with a number that was used is none. The caller holds mu.
+func (c *Conn) repeats(seq uint16, r *xmpp.Request) bool {
+	if before := c.early[seq].request; before != nil {
+		return before.ID == r.ID
+	}
+	back := c.nextIn - seq // modulo 2¹⁶
+	return 0 < back && back <= recentBlocks && c.recent[seq%recentBlocks] == r.ID
 }
 
 // keepEarly keeps a block until those before it have come. The keeper sees that they do. The caller holds mu.
@@ -77,6 +92,7 @@ func (c *Conn) accept(r *xmpp.Request, block []byte) {
 	case len(c.held) >= heldBlocks:
 		c.refuse(r, xmpp.ResourceConstraint, errFlood)
 	default:
+		c.recent[c.nextIn%recentBlocks] = r.ID
 		c.nextIn++
 		c.heard = time.Now()
 		c.in.Write(block)
