@@ -24,8 +24,9 @@ type Link struct {
 	local jid.JID
 	log   *slog.Logger
 	login func(ctx context.Context, c *claim) (*bound, error) // how to come back
-	retry retry                                               // the pump's alone, as are numb and known
+	retry retry                                               // the pump's alone, as are those below
 	numb  numb
+	ghost ghost
 	known xmpp.Addresses
 
 	inbox  *inbox

@@ -19,7 +19,7 @@ func (l *Link) pump(ctx context.Context) {
 	for {
 		err := l.receive()
 		if !l.mayResume(err) {
-			l.end(l.lostWith(err, nil), false)
+			l.end(l.lostWith(l.ghost.mayCause(err), nil), false)
 			return
 		}
 		if err := l.resume(ctx, err); err != nil {
@@ -90,6 +90,7 @@ func (l *Link) resume(ctx context.Context, cause error) error {
 		case err != nil && (ctx.Err() != nil || slow(err) || isFinal(err)):
 			return l.lostWith(fmt.Errorf("%w: %w", errLost, err), nil)
 		case err != nil:
+			l.ghost.note()
 			broken = broken || isViolation(err)
 			l.log.Debug("could not resume yet", "err", err)
 		case b.verdict == nil || !b.verdict.resumed:
