@@ -82,12 +82,11 @@ func listenLocal(path string) (*net.UnixListener, error) {
 			return nil, err
 		}
 	}
-	old := unix.Umask(0o177) // it must not be anybody's before it is ours
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	unix.Umask(old)
+	made, err := (&net.ListenConfig{Control: makePrivate}).Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
+	listener := made.(*net.UnixListener)
 	if group, err := user.LookupGroup(localGroup); err == nil {
 		if gid, err := strconv.Atoi(group.Gid); err == nil && giveTo(path, gid) == nil {
 			err = os.Chmod(path, 0o660)
@@ -98,6 +97,16 @@ func listenLocal(path string) (*net.UnixListener, error) {
 		}
 	}
 	return listener, nil
+}
+
+// makePrivate sees to it that nobody reaches a socket before it is ours: its name gets the mode that it has when it is bound. A umask would be
+// the whole process's, and what starts meanwhile would keep it.
+func makePrivate(_, _ string, conn syscall.RawConn) error {
+	var failed error
+	if err := conn.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }); err != nil {
+		return err
+	}
+	return failed
 }
 
 // giveTo gives a file to a group, unless it is that group's: a sandbox may forbid chown(2).
