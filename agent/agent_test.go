@@ -150,8 +150,18 @@ mdns = false
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	b.addr = b.lanAddr()
+	b.awaitLAN()
 	return b
+}
+
+// awaitLAN notes where the device listens on the LAN, which may be a moment after it is ready or shows a PIN. Some never do.
+func (b *box) awaitLAN() {
+	for range 400 {
+		if b.addr = b.lanAddr(); b.addr != "" {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func (b *box) lanAddr() string { return b.linkAddr("lan") }

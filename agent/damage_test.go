@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"xtls-agent/internal/state"
 	"xtls-agent/trust"
@@ -84,9 +83,7 @@ func TestWipe(t *testing.T) {
 	if err != nil || after.Fingerprint() == before.Fingerprint() {
 		t.Errorf("the identity survived the wipe: %v", err)
 	}
-	for b.addr = b.lanAddr(); b.addr == ""; b.addr = b.lanAddr() { // its LAN link may be a moment later than its PIN
-		time.Sleep(5 * time.Millisecond)
-	}
+	b.awaitLAN()
 	if _, err := dial(t, b, keys, "romeo@phone").OpenDirect(t.Context()); err == nil || !strings.Contains(err.Error(), "reset") {
 		t.Errorf("the owner of before hears: %v", err)
 	}

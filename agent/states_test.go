@@ -211,7 +211,7 @@ func TestStatesAfterAWipe(t *testing.T) {
 func pairAfterWipe(t *testing.T, b *box) *owner.Pairing {
 	t.Helper()
 	b.screen.lastPIN(t, b.used...)
-	b.addr = b.lanAddr()
+	b.awaitLAN()
 	return pairOn(t, b, newKeys(t, "laptop"), "romeo@laptop")
 }
 

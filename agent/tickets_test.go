@@ -93,7 +93,7 @@ func TestNothingIsResumedByAnotherLife(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	b.screen.lastPIN(t) // the next life has begun
-	b.addr = b.lanAddr()
+	b.awaitLAN()
 	if b.tickets() == given {
 		t.Error("the tickets have outlived the wipe")
 	}
