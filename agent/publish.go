@@ -9,6 +9,7 @@ import (
 
 	"xtls-agent/pairing"
 	"xtls-agent/xmpp"
+	"xtls-agent/xmpp/c2s"
 	"xtls-agent/xmpp/pubsub"
 )
 
@@ -67,14 +68,9 @@ const (
 	maxPublishPause   = 30 * time.Minute
 )
 
-// publishPause is how long to wait after so many tries again: twice as long after each, up to a limit, less up to a half by chance, in
-// [0, 1), lest the devices that were in each other's way are so once more.
+// publishPause is how long to wait after so many tries again.
 func publishPause(tries int, chance float64) time.Duration {
-	pause := firstPublishPause
-	for range tries {
-		pause = min(2*pause, maxPublishPause)
-	}
-	return pause - time.Duration(chance*float64(pause)/2)
+	return c2s.Backoff(firstPublishPause, maxPublishPause, tries, chance)
 }
 
 // mayPass reports whether what failed may succeed later, with nothing changed by a person: the server says so by the type of its error

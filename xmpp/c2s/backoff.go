@@ -23,8 +23,17 @@ const (
 	stable = time.Minute
 )
 
-// backoff is how long to wait before the next try: twice as long after each, up to a limit, less up to a half by
-// chance, so that the clients of a server that comes back do not all come at once.
+// Backoff is how long to wait after tries that came to nothing, beside the first: twice as long after each, up to a limit, less up to a half by
+// chance, in [0, 1), lest those that were in each other's way are so once more.
+func Backoff(first, limit time.Duration, tries int, chance float64) time.Duration {
+	delay := first
+	for range tries {
+		delay = min(2*delay, limit)
+	}
+	return delay - time.Duration(chance*float64(delay)/2)
+}
+
+// backoff is how long to wait before the next try to connect, so that the clients of a server that comes back do not all come at once.
 type backoff struct {
 	jitter func() float64 // in [0, 1)
 	tries  int
@@ -46,11 +55,8 @@ func (b *backoff) next(err error, online time.Duration) time.Duration {
 	if b.slow {
 		delay, limit = firstSlowDelay, maxSlowDelay
 	}
-	for range b.tries {
-		delay = min(2*delay, limit)
-	}
 	b.tries++
-	return delay - time.Duration(b.jitter()*float64(delay)/2)
+	return Backoff(delay, limit, b.tries-1, b.jitter())
 }
 
 // slow reports whether err wants a person, so that haste is of no use.
@@ -92,11 +98,7 @@ func (r *retry) next(gone bool) (wait time.Duration, apart bool) {
 	if r.tries == 1 {
 		return 0, false
 	}
-	delay := firstRetry
-	for range r.tries - 2 {
-		delay = min(2*delay, maxRetry)
-	}
-	return delay - time.Duration(r.jitter()*float64(delay)/2), false
+	return Backoff(firstRetry, maxRetry, r.tries-2, r.jitter()), false
 }
 
 // hasGone reports whether err says that the server itself has gone, and not only the way to it: it has told so, or where it was nobody
